@@ -1,0 +1,97 @@
+"""Quality against the deadline, over the whole range of latencies: what a report draws."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tailmark.analysis.grading import Grades, check_time, grade, prepare_grader
+from tailmark.analysis.summary import DEFAULT_METRIC, TAILS, pooled
+from tailmark.quality.base import Floats
+from tailmark.quality.late import parse_policy
+from tailmark.records.model import NEVER, Int64s, Run
+from tailmark.stats.quantiles import lower_quantile, tail_mean
+from tailmark.stats.rounds import half_width
+
+POINTS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Everything by deadline; each array's last axis, or only one, is (deadlines,).
+
+    Args:
+        deadlines_ns: Ascending; a point where anything happens, denser in the tail.
+        grades: Each round at each of them.
+        mean: Of the headline value (quality, or punctuality without references) over rounds.
+        low: Of its t interval over rounds.
+        high: Likewise.
+        tails: Lower quantiles over rounds, shape (len(TAILS), deadlines).
+        cvars: Means of the rounds below, likewise.
+        worst: The worst round.
+        best: The best round.
+    """
+
+    deadlines_ns: Int64s
+    grades: Grades
+    mean: Floats
+    low: Floats
+    high: Floats
+    tails: Floats
+    cvars: Floats
+    worst: Floats
+    best: Floats
+
+
+def quality_curve(
+    run: Run,
+    *,
+    metric: str | None = None,
+    on_late: str | None = None,
+    time: str | None = None,
+    deadlines_ns: tuple[int, ...] = (),
+    points: int = POINTS,
+) -> Curve:
+    """Grade a run at deadlines over the whole range of its latencies.
+
+    Args:
+        run: What was measured.
+        metric: As for `summarize`, and so for the next two; ``fallback`` draws as ``fail``.
+        on_late: The late policy.
+        time: Which latency counts.
+        deadlines_ns: Deadlines that must be among the points.
+        points: About how many others.
+    """
+    declared = run.manifest.experiment.get("quality", {})
+    policy = parse_policy(on_late or declared.get("on_late") or "fail")
+    time = check_time(run, time)
+    _, ordered = pooled(run, time)
+    grid = _grid(ordered, deadlines_ns, points)
+    grader = prepare_grader(run, metric or declared.get("metric") or DEFAULT_METRIC)
+    grades = grade(run, grader, grid, policy="fail" if policy == "fallback" else policy, time=time)
+    values = grades.on_time if grades.quality is None else grades.quality
+    columns = np.nan_to_num(values).T
+    halves = np.array([half_width(v) if len(run) > 1 else 0.0 for v in columns])
+    mean = columns.mean(axis=1)
+    return Curve(
+        deadlines_ns=grid,
+        grades=grades,
+        mean=mean,
+        low=np.maximum(mean - halves, 0.0),
+        high=np.minimum(mean + halves, 1.0),
+        tails=np.array([[lower_quantile(v, share) for v in columns] for share in TAILS]),
+        cvars=np.array([[tail_mean(v, share) for v in columns] for share in TAILS]),
+        worst=columns.min(axis=1),
+        best=columns.max(axis=1),
+    )
+
+
+def _grid(ordered: Int64s, wanted: tuple[int, ...], points: int) -> Int64s:
+    """Latencies at even steps of probability, and at even steps of log(1 − probability)."""
+    answered = ordered[: np.searchsorted(ordered, NEVER)]
+    if not len(answered):
+        return np.unique(np.array([0, *wanted], dtype=np.int64))
+    even = np.linspace(0, 1, points // 2)
+    tail = 1 - np.geomspace(0.5, 1 / len(answered), points // 2)
+    rows = np.floor(np.concatenate([even, tail]) * (len(answered) - 1)).astype(np.int64)
+    edges = [answered[0] * 49 // 50, answered[-1], answered[-1] * 51 // 50, *wanted]
+    return np.unique(np.concatenate([answered[rows], np.array(edges, dtype=np.int64)]))

@@ -1,0 +1,524 @@
+"""What a run delivers at its deadlines: the finding behind ``tailmark summarize``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tailmark.analysis.grading import (
+    LOSSES,
+    Grades,
+    check_time,
+    grade,
+    latencies,
+    prepare_grader,
+)
+from tailmark.errors import InputError
+from tailmark.quality.base import Floats, Grader
+from tailmark.quality.late import Policy, parse_policy
+from tailmark.records.model import NEVER, Int64s, Run, Status
+from tailmark.records.store import open_run
+from tailmark.stats.estimate import Estimate
+from tailmark.stats.quantiles import latency_percentile
+from tailmark.stats.rounds import (
+    half_width,
+    mean_by_round,
+    pooled_percentile,
+    tail_mean_by_round,
+    tail_quantile,
+)
+from tailmark.units import Deadline, Percentile, format_duration, parse_deadline
+
+FORMAT = 1
+PERCENTILES = (50, 90, 95, 97, 99, 99.9)
+TAILS = (0.05, 0.01)
+DEFAULT_DEADLINES = ("p90", "p95", "p99")
+DEFAULT_METRIC = "top1"
+
+_UNIT = (0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtDeadline:
+    """Everything said at one deadline.
+
+    Args:
+        deadline_ns: Resolved.
+        label: As it was asked for: ``5ms``, ``p99``.
+        on_time: Share of the queries answered by then.
+        goodput_per_s: Answers on time per second of a round.
+        longest_late_streak: The longest row of late answers in any round.
+        mean: Quality at the deadline, over rounds; None without references, as all below.
+        tail: Lower quantiles of it over rounds, by share.
+        cvar: Mean of the rounds below them, by share.
+        worst: The worst round.
+        rounds: Each round.
+        loss: Mean shares of one, by `LOSSES`; None but under the policy ``fail``.
+        counted: Mean number of samples the quality is over.
+    """
+
+    deadline_ns: int
+    label: str
+    on_time: Estimate
+    goodput_per_s: Estimate
+    longest_late_streak: int
+    mean: Estimate | None = None
+    tail: Mapping[float, Estimate] | None = None
+    cvar: Mapping[float, Estimate] | None = None
+    worst: float | None = None
+    rounds: tuple[float, ...] | None = None
+    loss: Mapping[str, float] | None = None
+    counted: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        plain: dict[str, Any] = {
+            "deadline_ns": self.deadline_ns,
+            "label": self.label,
+            "on_time": self.on_time.to_dict(),
+            "goodput_per_s": self.goodput_per_s.to_dict(),
+            "longest_late_streak": self.longest_late_streak,
+        }
+        if self.mean is not None:
+            plain |= {
+                "mean": self.mean.to_dict(),
+                "tail": _by_share(self.tail or {}),
+                "cvar": _by_share(self.cvar or {}),
+                "worst": _finite(self.worst),
+                "rounds": [_finite(q) for q in self.rounds or ()],
+                "loss": dict(self.loss) if self.loss else None,
+                "counted": self.counted,
+            }
+        return plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """The distribution of latency over all queries; one without an answer is later than any.
+
+    Args:
+        time: What was timed.
+        mean: Over answered queries.
+        min_ns: Likewise.
+        max_ns: Likewise.
+        percentiles: By percent.
+        answered: How many.
+        lateness_ns: Of the generator (issued − scheduled), by ``p50``, ``p99``, ``max``.
+        cold_start: ``open_ns``, ``first_query_ns``, and how many medians the first query took.
+        shares: Of the variance, what differs between samples, between rounds, and the rest; None
+            where some sample was not answered once in every round.
+    """
+
+    time: str
+    mean: Estimate
+    min_ns: int | None
+    max_ns: int | None
+    percentiles: Mapping[float, Estimate]
+    answered: int
+    lateness_ns: Mapping[str, int]
+    cold_start: Mapping[str, float]
+    shares: Mapping[str, float] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "time": self.time,
+            "mean": self.mean.to_dict(),
+            "min_ns": self.min_ns,
+            "max_ns": self.max_ns,
+            "percentiles": {f"{p:g}": e.to_dict() for p, e in self.percentiles.items()},
+            "answered": self.answered,
+            "variance_shares": dict(self.shares) if self.shares else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run delivers.
+
+    Args:
+        run: The run's name.
+        complete: Whether all rounds are there.
+        rounds: How many are.
+        samples: In the workload.
+        queries: In all rounds.
+        status: Queries by how they ended.
+        latency: Its distribution.
+        metric: What quality means; None without references.
+        on_late: The late policy.
+        ideal: Quality with no deadline; None without references.
+        at: By deadline, ascending.
+        first: Which of them was asked for first: the one a headline speaks of.
+        reach: For each quality asked for, the shortest deadline that delivers it on average.
+        environment: As recorded.
+        system: As recorded.
+        warnings: Sentences for the reader.
+    """
+
+    run: str
+    complete: bool
+    rounds: int
+    samples: int
+    queries: int
+    status: Mapping[str, int]
+    latency: Latency
+    metric: str | None
+    on_late: Policy
+    ideal: Estimate | None
+    at: tuple[AtDeadline, ...]
+    first: int
+    reach: Mapping[float, Estimate]
+    environment: Mapping[str, Any]
+    system: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document ``summarize --json`` prints."""
+        at = [one.to_dict() for one in self.at]
+        quality = None
+        if self.ideal is not None:
+            quality = {
+                "metric": self.metric,
+                "ideal": self.ideal.to_dict(),
+                "on_late": self.on_late,
+                "at": at,
+                "reach": [
+                    {"quality": q, "deadline_ns": e.to_dict()} for q, e in self.reach.items()
+                ],
+            }
+        return {
+            "format": FORMAT,
+            "run": self.run,
+            "complete": self.complete,
+            "rounds": self.rounds,
+            "samples": self.samples,
+            "queries": self.queries,
+            "status": dict(self.status),
+            "latency": self.latency.to_dict(),
+            "lateness": dict(self.latency.lateness_ns),
+            "cold_start": dict(self.latency.cold_start),
+            "quality": quality,
+            "on_time": [] if quality else at,
+            "environment": dict(self.environment),
+            "system": dict(self.system),
+            "warnings": list(self.warnings),
+        }
+
+
+def summarize(
+    run: Run | str | Path,
+    *,
+    metric: str | None = None,
+    deadlines: Sequence[str | int] | None = None,
+    quality: Sequence[float] = (),
+    on_late: str | None = None,
+    time: str | None = None,
+    fallback: Run | str | Path | None = None,
+) -> Summary:
+    """Say what a run delivers at its deadlines; what is not given is as the experiment has it.
+
+    Args:
+        run: A run, or its directory.
+        metric: What quality means.
+        deadlines: ``"20ms"``, ``"p99"``, or nanoseconds.
+        quality: Ask the inverse: for each, the shortest deadline that delivers it on average.
+        on_late: ``fail``, ``drop``, ``stale`` or ``fallback``.
+        time: ``total``, ``inference`` or another stage: what a deadline applies to.
+        fallback: The run that lends its answers under that policy.
+
+    Raises:
+        InputError: Something asked for is not there.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    declared = run.manifest.experiment.get("quality", {})
+    metric = metric or declared.get("metric") or DEFAULT_METRIC
+    policy = parse_policy(on_late or declared.get("on_late") or "fail")
+    time = check_time(run, time)
+    grader = prepare_grader(run, metric)
+    lender = _lender(fallback, policy, metric)
+    by_round, ordered = pooled(run, time)
+    asked = deadlines or declared.get("deadlines") or DEFAULT_DEADLINES
+    labels = resolve(asked, ordered)
+    grades = grade(
+        run,
+        grader,
+        np.array(list(labels), dtype=np.int64),
+        policy=policy,
+        time=time,
+        fallback=lender,
+    )
+    status = _status(run)
+    return Summary(
+        run=run.name,
+        complete=run.complete,
+        rounds=len(run),
+        samples=len(run.references),
+        queries=len(ordered),
+        status=status,
+        latency=_latency(run, by_round, ordered, time),
+        metric=metric if grader else None,
+        on_late=policy,
+        ideal=mean_by_round(grades.ideal, bounds=_UNIT) if grades.ideal is not None else None,
+        at=tuple(_at(grades, k, label, policy) for k, label in enumerate(labels.values())),
+        first=list(labels).index(next(iter(resolve(asked[:1], ordered)))),
+        reach=_reach(run, grader, quality, policy, time, lender, ordered),
+        environment=run.manifest.environment,
+        system=run.manifest.system,
+        warnings=tuple(_warnings(run, status, policy, grader)),
+    )
+
+
+def _lender(
+    fallback: Run | str | Path | None, policy: Policy, metric: str
+) -> tuple[Run, Grader] | None:
+    if policy != "fallback":
+        return None
+    if fallback is None:
+        raise InputError(
+            "on_late 'fallback' needs the run that lends its answers: give --fallback RUN"
+        )
+    other = fallback if isinstance(fallback, Run) else open_run(fallback)
+    grader = prepare_grader(other, metric)
+    if grader is None:
+        raise InputError(f"{other.name!r} has no references, so its answers cannot be graded")
+    return other, grader
+
+
+def pooled(run: Run, time: str) -> tuple[list[Int64s], Int64s]:
+    """Latencies by round, and all of them ascending."""
+    by_round = [latencies(run, one, time) for one in run.rounds()]
+    return by_round, np.sort(np.concatenate(by_round))
+
+
+def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int, str]:
+    """Deadlines in nanoseconds, ascending, each with how it was asked for.
+
+    Raises:
+        InputError: Not a deadline, or a percentile that was never answered.
+    """
+    found: dict[int, str] = {}
+    for text in asked:
+        deadline = parse_deadline(text)
+        if isinstance(deadline, Percentile):
+            ns = latency_percentile(ordered, deadline.percent)
+            if ns == NEVER:
+                raise InputError(
+                    f"the deadline {deadline} cannot be had: that share of the queries has no answer"
+                )
+            found.setdefault(ns, str(deadline))
+        else:
+            found.setdefault(deadline, format_duration(deadline, 6).replace(" ", ""))
+    if not found:
+        raise InputError("no deadline is given: name one, such as 20ms or p99")
+    return dict(sorted(found.items()))
+
+
+def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
+    on_time = grades.on_time[:, k]
+    seconds = grades.duration_ns / 1e9
+    common: dict[str, Any] = {
+        "deadline_ns": int(grades.deadlines_ns[k]),
+        "label": label,
+        "on_time": mean_by_round(on_time, bounds=_UNIT),
+        "goodput_per_s": mean_by_round(on_time * grades.queries / seconds),
+        "longest_late_streak": int(grades.streak[:, k].max()),
+    }
+    if grades.quality is None or grades.loss is None:
+        return AtDeadline(**common)
+    values = grades.quality[:, k]
+    return AtDeadline(
+        **common,
+        mean=mean_by_round(
+            values, bounds=_UNIT, undefined="in some round no answer was on time to be graded"
+        ),
+        tail={share: tail_quantile(values, share) for share in TAILS},
+        cvar={share: tail_mean_by_round(values, share) for share in TAILS},
+        worst=float(np.min(values)),
+        rounds=tuple(values.tolist()),
+        loss=dict(zip(LOSSES, grades.loss[:, k].mean(axis=0).tolist(), strict=True))
+        if policy == "fail"
+        else None,
+        counted=float(grades.counted[:, k].mean()),
+    )
+
+
+def _reach(
+    run: Run,
+    grader: Grader | None,
+    wanted: Sequence[float],
+    policy: Policy,
+    time: str,
+    lender: tuple[Run, Grader] | None,
+    ordered: Int64s,
+) -> dict[float, Estimate]:
+    """The inverse question, exact to the nanosecond: bisect over the measured latencies.
+
+    Mean quality steps only where some answer comes, so the shortest deadline is among the measured
+    latencies (of both runs, under ``fallback``); it rises with the deadline, but for ``drop`` and
+    ``stale``, where the shortest deadline found is one that delivers.
+    """
+    if not wanted:
+        return {}
+    if grader is None:
+        raise InputError("the run has no references, so no deadline delivers a quality")
+    moments = np.unique(ordered[ordered != NEVER])
+    if lender:
+        moments = np.union1d(moments, pooled(lender[0], time)[1])
+        moments = moments[moments != NEVER]
+
+    def by_round(deadline: int) -> Floats:
+        grades = grade(run, grader, np.array([deadline]), policy=policy, time=time, fallback=lender)
+        assert grades.quality is not None  # noqa: S101 - there is a grader
+        return np.nan_to_num(grades.quality[:, 0])
+
+    def shortest(target: float) -> int | None:
+        low, high = 0, len(moments)
+        if high == 0 or by_round(int(moments[-1])).mean() < target - 1e-12:
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            if by_round(int(moments[middle])).mean() >= target - 1e-12:
+                high = middle
+            else:
+                low = middle + 1
+        return int(moments[low])
+
+    found = {}
+    for target in wanted:
+        if not 0 < target <= 1:
+            raise InputError(f"quality {target:g} cannot be asked for: give a share from 0 to 1")
+        deadline = shortest(target)
+        method = "Woodruff over rounds"
+        if deadline is None:
+            found[target] = Estimate(
+                value=None,
+                n=len(run),
+                method=method,
+                reason=f"no deadline delivers {target:g}: without one it is "
+                f"{by_round(int(moments[-1])).mean():.4g}",
+            )
+            continue
+        half = half_width(by_round(deadline)) if len(run) > 1 else 0.0
+        low, high = shortest(max(target - half, 1e-9)), shortest(target + half)
+        found[target] = Estimate(
+            value=float(deadline),
+            low=float(low) if low is not None and high is not None and len(run) > 1 else None,
+            high=float(high) if high is not None and len(run) > 1 else None,
+            n=len(run),
+            method=method,
+            reason="too close to the ideal quality to bound from above" if high is None else None,
+        )
+    return found
+
+
+def _latency(run: Run, by_round: list[Int64s], ordered: Int64s, time: str) -> Latency:
+    answered = ordered[: np.searchsorted(ordered, NEVER)]
+    means = np.array(
+        [one[one != NEVER].mean() if (one != NEVER).any() else np.nan for one in by_round]
+    )
+    cold = dict(run.manifest.cold_start)
+    if cold.get("first_query_ns") and len(answered):
+        median = latency_percentile(answered, 50)
+        cold["first_query_medians"] = round(cold["first_query_ns"] / max(median, 1), 2)
+    return Latency(
+        time=time,
+        mean=mean_by_round(means, undefined="some round has no answer at all"),
+        min_ns=int(answered[0]) if len(answered) else None,
+        max_ns=int(answered[-1]) if len(answered) else None,
+        percentiles={p: pooled_percentile(by_round, ordered, p) for p in PERCENTILES},
+        answered=len(answered),
+        lateness_ns=_lateness(run),
+        cold_start=cold,
+        shares=variance_shares(run, time),
+    )
+
+
+def _lateness(run: Run) -> dict[str, int]:
+    late = np.sort(np.concatenate([one.issued_ns - one.scheduled_ns for one in run.rounds()]))
+    return {
+        "p50_ns": latency_percentile(late, 50),
+        "p99_ns": latency_percentile(late, 99),
+        "max_ns": int(late[-1]),
+    }
+
+
+def variance_shares(run: Run, time: str) -> dict[str, float] | None:
+    """How much of the latency's variance goes with the sample, with the round, with neither.
+
+    A two-way layout without replication; medians would hide the tail that is asked about, so these
+    are plain mean squares, and a single stall counts as the rest.
+    """
+    samples, rounds = len(run.references), len(run)
+    if samples < 2 or rounds < 2:
+        return None
+    by_sample = np.zeros(samples)
+    by_round = np.zeros(rounds)
+    squares = 0.0
+    for r, one in enumerate(run.rounds()):
+        late = latencies(run, one, time)
+        seen = np.bincount(one.sample, minlength=samples)
+        if (late == NEVER).any() or (seen != 1).any():
+            return None
+        spent = late.astype(np.float64)
+        by_sample[one.sample] += spent
+        by_round[r] = spent.mean()
+        squares += float((spent**2).sum())
+    total = squares - samples * rounds * by_round.mean() ** 2
+    if total <= 0:
+        return None
+    sample = rounds * float(np.var(by_sample / rounds)) * samples / total
+    whole = samples * float(np.var(by_round)) * rounds / total
+    return {"sample": sample, "round": whole, "rest": max(0.0, 1 - sample - whole)}
+
+
+def _status(run: Run) -> dict[str, int]:
+    counts = np.zeros(len(Status), dtype=np.int64)
+    for one in run.rounds():
+        counts += np.bincount(one.status, minlength=len(Status))
+    return {s.name: int(counts[s]) for s in Status}
+
+
+def _warnings(
+    run: Run, status: Mapping[str, int], policy: Policy, grader: Grader | None
+) -> list[str]:
+    said = list(run.manifest.warnings)
+    if not run.complete:
+        asked = run.manifest.experiment.get("rounds")
+        said.append(f"the run is partial: {len(run)} of {asked} rounds are there")
+    never = len(run.references) - len(_issued(run))
+    if never:
+        said.append(f"{never} of {len(run.references)} samples were never sent")
+    if policy == "stale" and run.manifest.experiment["workload"].get("order") == "shuffled":
+        said.append(
+            "the order was shuffled, so a stale answer is another sample's by chance: "
+            "'stale' means something for samples in their natural order"
+        )
+    if policy == "drop":
+        said.append(
+            "late answers are left out, so the quality is over fewer samples (see 'counted')"
+        )
+    if grader is None:
+        said.append("the run has no references, so only punctuality is told")
+    unanswered = sum(n for name, n in status.items() if name != "ok")
+    if unanswered and not any("have no answer" in one for one in said):
+        said.append(f"{unanswered} of {sum(status.values())} queries have no answer")
+    return said
+
+
+def _issued(run: Run) -> set[int]:
+    sent: set[int] = set()
+    for one in run.rounds():
+        sent.update(np.unique(one.sample).tolist())
+        if len(sent) == len(run.references):
+            break
+    return sent
+
+
+def _by_share(values: Mapping[float, Estimate]) -> dict[str, Any]:
+    return {f"{share:g}": e.to_dict() for share, e in values.items()}
+
+
+def _finite(x: float | None) -> float | None:
+    return x if x is not None and np.isfinite(x) else None

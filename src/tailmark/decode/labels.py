@@ -1,0 +1,62 @@
+"""Outputs that are labels already."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tailmark.decode.base import Answer, BadOutputError, Decode
+from tailmark.errors import SystemSetupError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """The answer is the label, or several labels, best first; whole numbers of shape (1, k).
+
+    Args:
+        offset: Added to the model's labels to get the workload's.
+    """
+
+    offset: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The labels, best first."""
+        return ("labels",)
+
+    def bind(
+        self, raw: Any, classes: int | None, references: npt.NDArray[Any] | None
+    ) -> tuple[Decode, list[str]]:
+        """See `Decoder.bind`.
+
+        Raises:
+            SystemSetupError: The output is no whole number.
+        """
+        del classes, references  # a label beyond them is a wrong answer, seen query by query
+        offset = np.int32(self.offset)
+
+        def read(raw: Any) -> Answer:
+            values = np.asarray(raw)
+            if values.dtype.kind not in "iu" or values.size == 0:
+                raise BadOutputError(
+                    f"output of type {values.dtype} and shape {values.shape} is no label"
+                )
+            return ((values.reshape(-1) + offset).astype(np.int32),)
+
+        try:
+            width = read(raw)[0].size
+        except BadOutputError as cause:
+            raise SystemSetupError(f"{cause}: use decode: {{kind: classes}} for scores") from cause
+
+        def decode(raw: Any) -> Answer:
+            answer = read(raw)
+            if answer[0].size != width:
+                raise BadOutputError(f"output has {answer[0].size} labels, the first had {width}")
+            return answer
+
+        return decode, []
+
+    def describe(self) -> dict[str, Any]:
+        """The settings."""
+        return {"kind": "labels", "offset": self.offset}

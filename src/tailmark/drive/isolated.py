@@ -1,0 +1,186 @@
+"""A service in a process of its own, where a call that never returns can be killed.
+
+The parent sends a sample's index and gets a `Reply`; the child opens the workload and the system
+itself and reports durations only. Parent and child are the same program by the same user, so what
+passes between them is pickled.
+"""
+
+import ctypes
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+from tailmark.decode.base import Decoder
+from tailmark.drive.service import Reply, Timed, describe_failure, open_service
+from tailmark.errors import InputError, SystemSetupError
+from tailmark.records.model import Status
+from tailmark.system.base import System
+from tailmark.workload.base import Workload
+
+_PR_SET_PDEATHSIG = 1
+_OPEN_TIMEOUT_S = 600.0
+_CHILD = "from tailmark.drive.isolated import main; main()"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the child says once its service is open."""
+
+    system: dict[str, Any]
+    warnings: tuple[str, ...]
+    open_ns: int
+    first_query_ns: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A query that ended without a reply."""
+
+    status: Status
+    what: str
+
+
+class IsolatedService:
+    """The parent's end; use it as a context manager.
+
+    Args:
+        workload: Opened by the child.
+        system: Opened by the child.
+        decoder: Bound by the child.
+        timed: As for `open_service`.
+        timeout_ns: How long a query may take before the process is killed.
+    """
+
+    def __init__(
+        self, workload: Workload, system: System, decoder: Decoder, timed: Timed, timeout_ns: int
+    ) -> None:
+        self._timeout_s = timeout_ns / 1e9
+        try:
+            self._recipe = pickle.dumps((workload, system, decoder, timed))
+        except (pickle.PicklingError, AttributeError, TypeError) as cause:
+            raise SystemSetupError(
+                f"isolate: true needs a system and a workload that can travel to another process "
+                f"({cause}): give a function as 'module:function'"
+            ) from cause
+
+    def __enter__(self) -> Self:
+        """Start the process.
+
+        Raises:
+            InputError: What the child could not open, in its own words.
+        """
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process."""
+        self._stop()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-c", _CHILD, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__,  # what the system prints must not mix with our own output
+            )
+        self._pipe = Connection(ours.detach())
+        self._pipe.send(sys.path)
+        self._pipe.send_bytes(self._recipe)
+        if not self._pipe.poll(max(_OPEN_TIMEOUT_S, self._timeout_s)):
+            self._stop()
+            raise SystemSetupError(
+                f"the isolated system did not open within {_OPEN_TIMEOUT_S:.0f} s: "
+                "try it with isolate: false"
+            )
+        try:
+            opened = self._pipe.recv()
+        except EOFError:
+            ending = self._ending()
+            raise SystemSetupError(f"the isolated system ended while opening ({ending})") from None
+        if isinstance(opened, InputError):
+            self._stop()
+            raise opened
+        self.opened: Opened = opened
+
+    def _stop(self) -> None:
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Replace the process by a fresh one."""
+        self._stop()
+        self._start()
+
+    def ask(self, index: int) -> Reply | Outcome:
+        """Answer one sample; an `Outcome` if no reply came, after which `restart` is due."""
+        try:
+            self._pipe.send(index)
+            if not self._pipe.poll(self._timeout_s):
+                return Outcome(Status.timed_out, f"no answer within {self._timeout_s:g} s")
+            reply: Reply = self._pipe.recv()
+        except (EOFError, OSError):
+            return Outcome(Status.failed, f"its process ended ({self._ending()})")
+        return reply
+
+    def _ending(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return signal.Signals(-code).name
+        return f"exit code {code}"
+
+
+def _serve(pipe: Connection) -> None:
+    """The child's end: open once, then answer until the parent is gone."""
+    sys.path[:] = pipe.recv()
+    try:
+        workload, system, decoder, timed = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our parent's
+        samples = workload.open()
+        service = open_service(samples, system, decoder, timed, tick=lambda _: None)
+    except InputError as cause:
+        pipe.send(cause)
+        return
+    except (Exception, SystemExit) as cause:  # noqa: BLE001 - unpickling imports the user's code
+        pipe.send(
+            SystemSetupError(f"the isolated system cannot be opened: {describe_failure(cause)}")
+        )
+        return
+    pipe.send(
+        Opened(
+            service.predictor.describe(), service.warnings, service.open_ns, service.first_query_ns
+        )
+    )
+    while True:
+        pipe.send(service.reply(pipe.recv(), timed))
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end us with our parent, even in the middle of a native call (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """The child process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _die_with_parent()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        _serve(Connection(int(sys.argv[1])))
+    os._exit(0)  # a system's own threads must not keep us

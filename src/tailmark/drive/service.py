@@ -1,0 +1,151 @@
+"""A workload, a system and a decoder, opened together: everything that answers one query.
+
+The same service answers in our own process and in an isolated one.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tailmark.decode.base import Answer, Decode, Decoder
+from tailmark.errors import SystemSetupError, WorkloadError
+from tailmark.system.base import Batch, Predictor, System, with_batch_axis
+from tailmark.workload.base import Samples
+
+Timed = Literal["inference", "total"]
+
+FIRST_TRIES = 32
+"""How many samples may fail at first before the system is called broken."""
+
+_MEMORY_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer as an isolated process reports it: no moments, only durations."""
+
+    answer: Answer | None
+    failure: str | None
+    preprocess_ns: int
+    inference_ns: int
+    postprocess_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What answers queries.
+
+    Args:
+        predictor: The live model.
+        inputs: By sample: batches of one (``timed: inference``) or raw samples (``total``).
+        prepare: Raw sample to batch.
+        decode: Raw output to answer.
+        warnings: What could not be checked.
+        open_ns: How long the system took to open.
+        first_query_ns: How long its very first call took.
+    """
+
+    predictor: Predictor
+    inputs: list[Any]
+    prepare: Callable[[Any], Batch]
+    decode: Decode
+    warnings: tuple[str, ...]
+    open_ns: int
+    first_query_ns: int
+
+    def reply(self, index: int, timed: Timed) -> Reply:
+        """Answer one sample, timing each stage; what the system raises becomes a failure."""
+        now = time.perf_counter_ns
+        one = self.inputs[index]
+        began = prepared = inferred = now()
+        try:
+            batch = self.prepare(one) if timed == "total" else one
+            prepared = inferred = now()
+            raw = self.predictor.predict(batch)
+            inferred = now()
+            answer = self.decode(raw)
+        except (Exception, SystemExit) as cause:  # noqa: BLE001 - the system may raise anything
+            return Reply(None, describe_failure(cause), prepared - began, inferred - prepared, 0)
+        return Reply(answer, None, prepared - began, inferred - prepared, now() - inferred)
+
+
+def open_service(
+    samples: Samples, system: System, decoder: Decoder, timed: Timed, tick: Callable[[int], None]
+) -> Service:
+    """Load everything, and answer a first query to see that the parts fit.
+
+    Args:
+        samples: The opened workload.
+        system: What is measured.
+        decoder: How its outputs are read.
+        timed: Whether preprocessing belongs into the clock, and so is not done yet.
+        tick: Called with the sample before each first try, so that a watchdog can follow.
+
+    Raises:
+        InputError: The parts do not fit, or none of the first samples is answered.
+    """
+    began = time.perf_counter_ns()
+    predictor = system.open()
+    open_ns = time.perf_counter_ns() - began
+    raws = [samples.load(i) for i in range(len(samples))]
+
+    def prepare(raw: Any) -> Batch:
+        return with_batch_axis(samples.prepare(raw))
+
+    first = prepare(raws[0])
+    predictor.check(first)
+    inputs = raws if timed == "total" else _prepared(raws, prepare, first)
+    failure: BaseException | None = None
+    for index in range(min(FIRST_TRIES, len(raws))):
+        batch = prepare(raws[index])
+        tick(index)
+        began = time.perf_counter_ns()
+        try:
+            raw = predictor.predict(batch)
+        except (Exception, SystemExit) as cause:  # noqa: BLE001 - the system may raise anything
+            failure = failure or cause
+            continue
+        first_query_ns = time.perf_counter_ns() - began
+        decode, warnings = decoder.bind(raw, samples.classes, samples.references)
+        return Service(
+            predictor=predictor,
+            inputs=inputs,
+            prepare=prepare,
+            decode=decode,
+            warnings=tuple(warnings),
+            open_ns=open_ns,
+            first_query_ns=first_query_ns,
+        )
+    tried = min(FIRST_TRIES, len(raws))
+    raise SystemSetupError(
+        f"the system failed on each of the first {tried} samples, so nothing is measured: "
+        f"{describe_failure(failure)}"
+    ) from failure
+
+
+def _prepared(raws: list[Any], prepare: Callable[[Any], Batch], first: Batch) -> list[Any]:
+    parts = first.values() if isinstance(first, dict) else [first]
+    needed = sum(part.nbytes for part in parts) * len(raws)  # type: ignore[union-attr]
+    there = _available_memory()
+    if there is not None and needed > _MEMORY_SHARE * there:
+        raise WorkloadError(
+            f"{len(raws)} prepared samples need {needed / 1e9:.1f} GB and {there / 1e9:.1f} GB are "
+            "free: set timed: total, which prepares each when it is due, or give fewer samples"
+        )
+    return [first, *(prepare(raw) for raw in raws[1:])]
+
+
+def _available_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def describe_failure(cause: BaseException | None) -> str:
+    """An exception as one line."""
+    text = str(cause).strip()
+    lines = text.splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0]}" if lines[0] else type(cause).__name__

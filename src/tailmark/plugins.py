@@ -1,0 +1,43 @@
+"""Finds workloads, systems, scenarios, decoders and metrics by name, the built-in ones too.
+
+A plug-in is an entry point in one of `GROUPS`. Nothing is imported before it is asked for.
+"""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from tailmark.errors import InputError, UnknownNameError, nearest
+
+GROUPS = ("workloads", "systems", "scenarios", "decoders", "metrics")
+
+
+@cache
+def _entries(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=f"tailmark.{group}")}
+
+
+def names(group: str) -> list[str]:
+    """The names a group holds, sorted."""
+    return sorted(_entries(group))
+
+
+def load(group: str, name: str) -> Any:
+    """Import the plug-in ``name`` of ``group``.
+
+    Raises:
+        UnknownNameError: No such name; the known ones are listed.
+        InputError: The plug-in is there and cannot be imported; chained to its cause.
+    """
+    entries = _entries(group)
+    if name not in entries:
+        known = ", ".join(names(group))
+        raise UnknownNameError(
+            f"no {group.removesuffix('s')} is called {name!r}{nearest(name, entries)}: known are {known}"
+        )
+    try:
+        return entries[name].load()
+    except Exception as cause:
+        raise InputError(
+            f"the {group.removesuffix('s')} {name!r} cannot be loaded: {type(cause).__name__}: {cause}"
+        ) from cause

@@ -1,0 +1,47 @@
+"""A round's quality as a function of the deadline: a step function, exact, from one sort."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from tailmark.quality.base import Floats
+from tailmark.records.model import NEVER, Int64s
+
+
+@dataclass(frozen=True)
+class Steps:
+    """``values[j]`` from ``at_ns[j - 1]`` on; ``values[0]`` before the first step.
+
+    Args:
+        at_ns: Ascending, shape (steps,).
+        values: Shape (steps + 1,).
+    """
+
+    at_ns: Int64s
+    values: Floats
+
+    @classmethod
+    def rising(cls, at_ns: Int64s, gains: Floats | None, over: float) -> Self:
+        """The running sum of ``gains``, each from its moment on, divided by ``over``.
+
+        Args:
+            at_ns: When each is gained, in any order; `NEVER` is never.
+            gains: Shape (events,); None for 1 each.
+            over: What a quality of 1 would add up to.
+        """
+        counts = at_ns != NEVER if gains is None else (at_ns != NEVER) & (gains != 0)
+        moments = at_ns[counts]
+        if gains is None or (gains[counts] == 1).all():  # sorting values is faster than indices
+            moments = np.sort(moments)
+            total = np.arange(len(moments) + 1, dtype=np.float64)
+        else:
+            order = np.argsort(moments, kind="stable")
+            moments = moments[order]
+            total = np.concatenate([[0.0], np.cumsum(gains[counts][order])])
+        return cls(moments, total / over if over else total)
+
+    def at(self, deadlines_ns: Int64s) -> Floats:
+        """The value at each deadline: a latency equal to the deadline is on time."""
+        found: Floats = self.values[np.searchsorted(self.at_ns, deadlines_ns, side="right")]
+        return found

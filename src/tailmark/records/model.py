@@ -1,0 +1,218 @@
+"""A run in memory: columns of facts, frozen. Knows nothing of files, systems or statistics."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Int8s = npt.NDArray[np.int8]
+
+NONE = -1
+"""Stands in integer columns where there is no value: no completion, no output, no stage time."""
+
+NEVER = np.iinfo(np.int64).max
+"""The latency of a query that was never answered: later than every deadline."""
+
+
+class Status(IntEnum):
+    """How a query ended."""
+
+    ok = 0
+    failed = 1
+    timed_out = 2
+    lost = 3
+    shed = 4
+
+
+STAGES = ("preprocess", "inference", "postprocess")
+"""The stages a system may report; the column of each is called ``STAGE_ns``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One repetition of the scenario over the workload; row j is the j-th (query, sample) issued.
+
+    Times are integer nanoseconds of a monotonic clock since the round began.
+
+    Args:
+        index: Which round of the run, from 0.
+        facts: What is true of the whole round: ``seed``, ``began`` (UTC), ``duration_ns``.
+        query: Shape (rows,). Rows of one query share its number.
+        sample: Shape (rows,). Index into the workload.
+        scheduled_ns: When the scenario wanted it sent.
+        issued_ns: When it was handed over.
+        completed_ns: When its output was ready on the host; `NONE` if that never came.
+        status: `Status` codes.
+        output_id: Row of the run's outputs; `NONE` unless ok and kept.
+        started_ns: When a worker began it, where there is a queue.
+        preprocess_ns: Stage time where reported, and so for the next two.
+        inference_ns: The model alone.
+        postprocess_ns: From raw output to answer.
+    """
+
+    index: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    query: Int64s
+    sample: Int32s
+    scheduled_ns: Int64s
+    issued_ns: Int64s
+    completed_ns: Int64s
+    status: Int8s
+    output_id: Int32s
+    started_ns: Int64s | None = None
+    preprocess_ns: Int64s | None = None
+    inference_ns: Int64s | None = None
+    postprocess_ns: Int64s | None = None
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.sample)
+
+    @property
+    def answered(self) -> npt.NDArray[np.bool_]:
+        """Which rows have an answer; shape (rows,)."""
+        return self.status == Status.ok
+
+    def latency_ns(self, time: str | None = None) -> Int64s:
+        """Latency of every row, `NEVER` where there is no answer; shape (rows,).
+
+        Args:
+            time: ``"total"`` (or None) is completed − scheduled; a stage's name is that stage.
+        """
+        spent = (
+            self.completed_ns - self.scheduled_ns
+            if time in (None, "total")
+            else getattr(self, f"{time}_ns")
+        )
+        return np.where(self.answered, spent, NEVER)
+
+
+COLUMNS = tuple(f.name for f in fields(Round) if f.name not in ("index", "facts"))
+"""The columns of a round, in the order they are stored."""
+
+
+class Rounds(Protocol):
+    """Where a run's rounds are: on disk, or in memory."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, index: int) -> Round:
+        """Read one."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What each sample is, and what is right.
+
+    Args:
+        ids: One a sample; unique.
+        values: Shape (samples, …), or None where nobody knows what is right.
+        thumbnails: A small PNG or JPEG a sample, where it can be pictured.
+    """
+
+    ids: tuple[str, ...]
+    values: npt.NDArray[Any] | None = None
+    thumbnails: tuple[bytes, ...] | None = None
+
+    def __len__(self) -> int:
+        """Samples."""
+        return len(self.ids)
+
+
+Outputs = Mapping[str, npt.NDArray[Any]]
+"""The distinct outputs of a run by column, each of shape (outputs, …)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is true of a whole run; ``run.json``.
+
+    Args:
+        tailmark: Version that measured it.
+        created: UTC, ISO 8601.
+        experiment: Everything needed to measure it again, resolved.
+        design_id: Runs of one interleaved design share it; a run measured alone has its own.
+        hashes: ``model``, ``labels``, ``samples``, ``experiment``; SHA-256.
+        environment: Everything that made the numbers (see `environment.capture`).
+        system: The system's effective settings, read back from the runtime.
+        audit: What the machine could resolve just before the run.
+        cold_start: ``open_ns`` and ``first_query_ns``.
+        status: ``complete`` or ``partial``.
+        counts: Queries by status, over the finished rounds.
+        anomalies: ``{"what", "count"}`` of everything that went wrong.
+        warnings: Sentences for the reader.
+    """
+
+    tailmark: str
+    created: str
+    experiment: Mapping[str, Any]
+    design_id: str
+    hashes: Mapping[str, str]
+    environment: Mapping[str, Any]
+    system: Mapping[str, Any]
+    audit: Mapping[str, Any]
+    cold_start: Mapping[str, int]
+    status: str = "partial"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    anomalies: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All rounds of one experiment. `tailmark.open_run` reads one; nothing changes one.
+
+    Args:
+        path: Its directory, or None for a run held in memory.
+        manifest: What is true of the whole run.
+        references: Samples and what is right.
+        outputs: The distinct outputs its rows refer to.
+        stored: Its rounds, read one at a time.
+    """
+
+    path: Path | None
+    manifest: Manifest
+    references: References
+    outputs: Outputs
+    stored: Rounds
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.path.name if self.path else "run"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every round that was asked for is there."""
+        return self.manifest.status == "complete"
+
+    def __len__(self) -> int:
+        """Rounds."""
+        return len(self.stored)
+
+    def rounds(self) -> Iterator[Round]:
+        """Read the rounds one by one, so that a long run need not fit in memory."""
+        for index in range(len(self.stored)):
+            yield self.stored[index]
+
+    def to_arrow(self) -> Any:
+        """All rows as one `pyarrow.Table`, with a ``round`` column before the stored ones."""
+        import pyarrow as pa
+
+        from tailmark.records.store import round_table
+
+        tables = []
+        for one in self.rounds():
+            table = round_table(one).replace_schema_metadata()
+            index = pa.array(np.full(len(one), one.index, dtype=np.int32))
+            tables.append(table.add_column(0, "round", index))
+        return pa.concat_tables(tables)

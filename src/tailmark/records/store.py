@@ -1,0 +1,381 @@
+"""A run on disk: the directory's layout, and how it is written so that nothing is lost.
+
+Format history:
+    1: run.json, references.parquet, outputs/NNNNN.parquet, rounds/NNNNN.parquet (2026).
+
+A round's file is its commit: it is written whole under another name, flushed to the disk and then
+renamed. The outputs first seen in a round are written, the same way, before it. So whatever kills
+the writer, the rounds that are there are whole, and every output they refer to is there too.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from tailmark.errors import StoreError
+from tailmark.records.model import (
+    COLUMNS,
+    NONE,
+    Manifest,
+    Outputs,
+    References,
+    Round,
+    Run,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMAT = 1
+
+_ALWAYS = {
+    "query": pa.int64(),
+    "sample": pa.int32(),
+    "scheduled_ns": pa.int64(),
+    "issued_ns": pa.int64(),
+}
+_STATUS = pa.dictionary(pa.int8(), pa.string())
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run directory for reading.
+
+    Raises:
+        StoreError: Not a run, of another format, or damaged; the file is named.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    stored = _StoredRounds(path)
+    if not len(stored):
+        raise StoreError(
+            f"{str(path)!r} holds no finished round: measure it again, or go on with --resume"
+        )
+    return Run(
+        path=path,
+        manifest=manifest,
+        references=_read_references(path / "references.parquet"),
+        outputs=_read_outputs(path, rounds=len(stored)),
+        stored=stored,
+    )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read ``run.json``.
+
+    Raises:
+        StoreError: Missing, not JSON, or of another format.
+    """
+    file = path / "run.json"
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            f"{str(path)!r} is not a run: it has no run.json (give the directory that --out named)"
+        ) from None
+    except (OSError, ValueError) as cause:
+        raise StoreError(f"{str(file)!r} cannot be read: {cause}") from cause
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        way_out = "upgrade tailmark to read it" if newer else "measure it again"
+        raise StoreError(
+            f"{str(path)!r} has run format {found!r} and this tailmark reads {FORMAT}: {way_out}"
+        )
+    known = {f.name for f in fields(Manifest)}
+    try:
+        held = {key: value for key, value in document.items() if key in known}
+        for several in ("warnings", "anomalies"):
+            held[several] = tuple(held.get(several, ()))
+        return Manifest(**held)
+    except TypeError as cause:
+        raise StoreError(f"{str(file)!r} is damaged: {cause}") from cause
+
+
+class _StoredRounds:
+    """The rounds of a directory, read when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = count_rounds(path)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Round:
+        return _round_from(index, read_table(_round_file(self._path, index)))
+
+
+def count_rounds(path: Path) -> int:
+    """How many rounds are finished: the files are numbered without a gap.
+
+    Raises:
+        StoreError: A file is missing in the middle.
+    """
+    numbers = sorted(int(file.stem) for file in (path / "rounds").glob("[0-9]*.parquet"))
+    if numbers != list(range(len(numbers))):
+        missing = next(i for i, number in enumerate(numbers) if i != number)
+        raise StoreError(f"{str(_round_file(path, missing))!r} is missing: the run is damaged")
+    return len(numbers)
+
+
+def read_table(file: Path) -> pa.Table:
+    """Read one Parquet file.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    try:
+        return pq.read_table(file, partitioning=None)
+    except FileNotFoundError:
+        raise StoreError(f"{str(file)!r} is missing: the run is damaged") from None
+    except (OSError, pa.ArrowException) as cause:
+        first = str(cause).splitlines()[0].rstrip(".")
+        raise StoreError(
+            f"{str(file)!r} is damaged ({first}): restore it from a copy, or measure the run again"
+        ) from cause
+
+
+def _round_file(path: Path, index: int) -> Path:
+    return path / "rounds" / f"{index:05}.parquet"
+
+
+def _nullable(values: npt.NDArray[Any]) -> pa.Array:
+    return pa.array(values, mask=values == NONE)
+
+
+def round_table(one: Round) -> pa.Table:
+    """A round as it is stored; its facts are the schema's metadata."""
+    columns = {}
+    for name in COLUMNS:
+        values = getattr(one, name)
+        if values is None:
+            continue
+        if name == "status":
+            columns[name] = pa.DictionaryArray.from_arrays(values, [s.name for s in Status])
+        else:
+            columns[name] = pa.array(values) if name in _ALWAYS else _nullable(values)
+    return pa.table(columns, metadata={"tailmark": json.dumps(dict(one.facts))})
+
+
+def _round_from(index: int, table: pa.Table) -> Round:
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        if name == "status":
+            codes = {s.name: int(s) for s in Status}
+            kept = column.dictionary.to_pylist()
+            lookup = np.array([codes[k] for k in kept], dtype=np.int8)
+            columns[name] = lookup[column.indices.to_numpy(zero_copy_only=False)]
+        elif name in COLUMNS:
+            filled = column.fill_null(NONE) if column.null_count else column
+            columns[name] = filled.to_numpy(zero_copy_only=False)
+    metadata = table.schema.metadata or {}
+    facts = json.loads(metadata.get(b"tailmark", b"{}"))
+    return Round(index=index, facts=facts, **columns)
+
+
+def _read_references(file: Path) -> References:
+    table = read_table(file)
+    columns = set(table.column_names)
+    return References(
+        ids=tuple(table.column("id").to_pylist()),
+        values=_array(table.column("reference")) if "reference" in columns else None,
+        thumbnails=tuple(table.column("thumbnail").to_pylist()) if "thumbnail" in columns else None,
+    )
+
+
+def _read_outputs(path: Path, rounds: int) -> Outputs:
+    """Outputs of the finished rounds; a file of a round that was never finished is no part of it."""
+    files = sorted((path / "outputs").glob("[0-9]*.parquet"))
+    tables = [read_table(file) for file in files if int(file.stem) < rounds]
+    if not tables:
+        return {}
+    table = pa.concat_tables(tables)
+    return {name: _array(table.column(name)) for name in table.column_names}
+
+
+def _array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """A column as an array: fixed-size lists become a second axis."""
+    values = column.combine_chunks()
+    if pa.types.is_fixed_size_list(values.type):
+        width = values.type.list_size
+        return np.asarray(values.flatten().to_numpy(zero_copy_only=False)).reshape(-1, width)
+    return np.asarray(values.to_numpy(zero_copy_only=False))
+
+
+def _column(values: npt.NDArray[Any]) -> pa.Array:
+    """The inverse of `_array`."""
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+class RunWriter:
+    """The one writer of a run directory; use it as a context manager.
+
+    Entering it locks the directory; another writer is refused. Leaving it releases the lock.
+    """
+
+    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+        self.path = Path(path)
+        self._resume = resume
+        self._manifest: Manifest | None = None
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        return FileLock(self.path / "writer.lock", timeout=0)
+
+    def __enter__(self) -> Self:
+        """Lock the directory, made if need be.
+
+        Raises:
+            StoreError: It cannot be written, is being written, or holds what is not ours to change.
+        """
+        try:
+            if self.path.exists() and not self.path.is_dir():
+                raise StoreError(f"{str(self.path)!r} is a file: give --out a new directory")
+            holds = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
+            foreign = holds and not (
+                "run.json" in holds or holds <= {"writer.lock", "rounds", "outputs"}
+            )
+            if foreign:
+                raise StoreError(
+                    f"{str(self.path)!r} holds other files ({min(holds)!r}): give --out a new directory"
+                )
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise StoreError(
+                f"{str(self.path)!r} is being written by another run: wait for it, or give another --out"
+            ) from None
+        except OSError as cause:
+            raise _unwritable(self.path, cause) from cause
+        try:
+            self._claim("run.json" in holds)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _claim(self, holds_run: bool) -> None:
+        if holds_run and not self._resume:
+            raise StoreError(
+                f"{str(self.path)!r} holds another run: go on with it by --resume, or give another --out"
+            )
+        try:
+            for folder in ("rounds", "outputs"):
+                (self.path / folder).mkdir(exist_ok=True)
+                for left in (self.path / folder).glob("*.part"):
+                    left.unlink()
+        except OSError as cause:
+            raise _unwritable(self.path, cause) from cause
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Unlock."""
+        self._lock.release()
+
+    def earlier(self) -> Manifest | None:
+        """The manifest of the run to go on with, or None where there is none."""
+        if self._resume and (self.path / "run.json").exists():
+            self._manifest = read_manifest(self.path)
+        return self._manifest
+
+    def begin(self, manifest: Manifest, references: References) -> None:
+        """Write what is known before the first round."""
+        columns: dict[str, Any] = {"id": pa.array(references.ids, pa.string())}
+        if references.values is not None:
+            columns["reference"] = _column(references.values)
+        if references.thumbnails is not None:
+            columns["thumbnail"] = pa.array(references.thumbnails, pa.binary())
+        self._write_table(self.path / "references.parquet", pa.table(columns))
+        self.update(manifest)
+
+    def update(self, manifest: Manifest | None = None, **changes: Any) -> None:
+        """Replace ``run.json``, whole or not at all."""
+        current = manifest or self._manifest
+        if current is None:
+            raise RuntimeError("begin() comes before update()")
+        self._manifest = replace(current, **changes)
+        document = {"format": FORMAT, **asdict(self._manifest)}
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        self._write(self.path / "run.json", lambda part: part.write_text(text, encoding="utf-8"))
+
+    def append(self, one: Round, new_outputs: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write a finished round, and before it the outputs first seen in it.
+
+        Raises:
+            StoreError: The disk is full or was taken away; the earlier rounds stand.
+        """
+        file = self.path / "outputs" / f"{one.index:05}.parquet"
+        if new_outputs:
+            table = pa.table({name: _column(values) for name, values in new_outputs.items()})
+            self._write_table(file, table)
+        else:
+            file.unlink(missing_ok=True)
+        self._write_table(_round_file(self.path, one.index), round_table(one))
+
+    def _write_table(self, file: Path, table: pa.Table) -> None:
+        self._write(file, lambda part: pq.write_table(table, part, compression="zstd"))
+
+    def _write(self, file: Path, write: "Callable[[Path], object]") -> None:
+        part = file.with_name(file.name + ".part")
+        try:
+            write(part)
+            _flush(part)
+            part.replace(file)
+            _flush(file.parent)
+        except (OSError, pa.ArrowException) as cause:
+            part.unlink(missing_ok=True)
+            raise _unwritable(self.path, cause) from cause
+
+
+def _flush(path: Path) -> None:
+    """Force a file, or a directory's names, to the disk (where the system lets us)."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path: Path, cause: Exception) -> StoreError:
+    reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
+    done = len(list((path / "rounds").glob("[0-9]*.parquet"))) if path.is_dir() else 0
+    kept = f"; its {done} finished rounds stand, go on with --resume" if done else ""
+    return StoreError(f"{str(path)!r} cannot be written: {reason}{kept}")
+
+
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Iterable[str] = ()
+) -> list[str]:
+    """Dotted names of the settings in which two nested mappings differ, sorted."""
+    skip = set(ignore)
+    found = []
+    for key in old.keys() | new.keys():
+        if key in skip:
+            continue
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += [f"{key}.{name}" for name in differences(a, b)]
+        elif a != b:
+            found.append(str(key))
+    return sorted(found)

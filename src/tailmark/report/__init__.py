@@ -1,0 +1,1 @@
+"""Shows findings: as text, as one HTML page, as plots. Computes nothing."""

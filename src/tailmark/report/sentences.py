@@ -1,0 +1,85 @@
+"""Findings in words."""
+
+from tailmark.analysis.gate import Verdict
+from tailmark.analysis.summary import AtDeadline, Summary
+from tailmark.stats.estimate import Estimate
+from tailmark.units import format_duration
+
+_NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
+_POLICIES = {
+    "fail": "late answers count as wrong",
+    "drop": "late answers are left out",
+    "stale": "a late answer is replaced by the newest one there was",
+    "fallback": "a late answer is replaced by the fallback's, if that was on time",
+}
+
+
+def metric_name(metric: str | None) -> str:
+    """A metric as people say it."""
+    return _NAMES.get(metric or "", metric or "on time")
+
+
+def policy_words(policy: str) -> str:
+    """A late policy in words."""
+    return _POLICIES[policy]
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """``0.712`` as ``71.2 %``."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def share_interval(e: Estimate, digits: int = 1) -> str:
+    """``71.2 % (68.9–73.0 %)``, the interval left out where there is none."""
+    text = percent(e.value, digits)
+    if e.low is None or e.high is None:
+        return text
+    return f"{text} ({100 * e.low:.{digits}f}–{100 * e.high:.{digits}f} %)"
+
+
+def time_interval(e: Estimate) -> str:
+    """``5.06 ms (4.9 ms–5.2 ms)``, the interval left out where there is none."""
+    text = format_duration(e.value)
+    if e.low is None or e.high is None:
+        return text
+    return f"{text} ({format_duration(e.low)}–{format_duration(e.high)})"
+
+
+def deadline_name(at: AtDeadline) -> str:
+    """``5 ms``, or ``p99 (5.06 ms)`` where it was asked for as a percentile."""
+    time = format_duration(at.deadline_ns)
+    return f"{at.label} ({time})" if at.label.startswith("p") else time
+
+
+def headline(summary: Summary, at: AtDeadline | None = None) -> str:
+    """What a manager reads: the worth at the deadline, beside the worth that is claimed."""
+    at = at or summary.at[summary.first]
+    by = f"At {deadline_name(at)} this system"
+    if at.mean is None or at.tail is None or summary.ideal is None:
+        return f"{by} answers {share_interval(at.on_time)} of its queries on time."
+    claimed, tail = summary.ideal.value or 0.0, at.tail[0.05].value
+    mean = at.mean.value
+    if mean is None:
+        return f"{by} answers nothing on time in some round, so no quality can be told."
+    says = f"{by} delivers {share_interval(at.mean)}"
+    if abs(claimed - mean) < 0.0005:
+        says += f", all of the {percent(claimed)} its accuracy claims"
+    else:
+        says += f", not the {percent(claimed)} its accuracy claims"
+    return f"{says}; in its worst 5 % of rounds {percent(tail)}."
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """A requirement and how the run stands to it."""
+    wanted, e = verdict.requirement, verdict.estimate
+    of = "on average" if wanted.of == "mean" else "in its worst 5 % of rounds"
+    asked = f"required: {percent(wanted.quality)} or more at {wanted.at} {of}"
+    found = f"measured: {share_interval(e)}"
+    if verdict.outcome != "undecided":
+        return f"{verdict.outcome.upper()} – {asked}; {found}."
+    way_out = (
+        f"about {verdict.rounds_to_decide} rounds would decide"
+        if verdict.rounds_to_decide
+        else "the value lies on the requirement itself, so no number of rounds decides"
+    )
+    return f"UNDECIDED – {asked}; {found}; {way_out}."

@@ -1,0 +1,1 @@
+"""What is measured: systems under test. Each sibling of `base` is one kind."""

@@ -1,0 +1,91 @@
+"""Any Python callable as a system: ``predict(batch) -> outputs``."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tailmark.errors import SystemSetupError
+from tailmark.system.base import Batch, Predictor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A callable that takes a batch of one and returns its output, on the host.
+
+    Args:
+        call: ``"module:function"``, or from code the callable itself.
+        folder: Where the module is looked for first; the experiment's folder.
+    """
+
+    call: str | Callable[[Batch], Any]
+    folder: Path = Path()
+
+    def open(self) -> Predictor:
+        """Import the callable.
+
+        Raises:
+            SystemSetupError: No such module or function, or it cannot be imported.
+        """
+        return _Call(self._find() if isinstance(self.call, str) else self.call)
+
+    def _find(self) -> Callable[[Batch], Any]:
+        module, _, name = str(self.call).partition(":")
+        if not module or not name:
+            raise SystemSetupError(f"call {self.call!r} is no function: write module:function")
+        try:
+            with _first_on_path(self.folder):
+                found: Any = importlib.import_module(module)
+        except Exception as cause:
+            raise SystemSetupError(
+                f"module {module!r} cannot be imported: {type(cause).__name__}: {cause} "
+                f"(it is looked for in the experiment's folder, then where Python looks)"
+            ) from cause
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if not callable(found):
+            raise SystemSetupError(f"module {module!r} has no function {name!r}: check call")
+        chosen: Callable[[Batch], Any] = found
+        return chosen
+
+    def describe(self) -> dict[str, Any]:
+        """The callable's name."""
+        return {"kind": "function", "call": _name(self.call)}
+
+    def fingerprint(self) -> str | None:
+        """None: a function's behaviour is in no one file."""
+        return None
+
+
+def _name(call: str | Callable[[Batch], Any]) -> str:
+    if isinstance(call, str):
+        return call
+    kind = type(call)
+    return f"{getattr(call, '__module__', kind.__module__)}:{getattr(call, '__qualname__', kind.__qualname__)}"
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> "Iterator[None]":
+    entry = str(folder.resolve())
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        sys.path.remove(entry)
+
+
+class _Call:
+    def __init__(self, call: Callable[[Batch], Any]) -> None:
+        self.predict = call  # the callable itself: no frame of ours in the timed region
+
+    def check(self, batch: Batch) -> None:
+        """A callable declares nothing to check against."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "function", "call": _name(self.predict)}

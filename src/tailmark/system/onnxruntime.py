@@ -1,0 +1,198 @@
+"""ONNX Runtime as a system."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tailmark.errors import SystemSetupError, nearest
+from tailmark.records.environment import usable_cores
+from tailmark.system.base import Batch, Predictor
+
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(uint16)": "uint16",
+    "tensor(int32)": "int32",
+    "tensor(uint32)": "uint32",
+    "tensor(int64)": "int64",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxRuntime:
+    """An ONNX file run by ONNX Runtime; outputs are on the host when a call returns.
+
+    Args:
+        model: The ``.onnx`` file; external data stays inside its folder.
+        threads: Threads inside one operator.
+        inter_threads: Operators at once; above 1 turns on parallel execution.
+        optimization: Graph optimisation level.
+        providers: Execution providers, in order of preference.
+        input: The model's input to feed, where it has several and the workload gives one.
+        output: The model's output to read, where it has several.
+    """
+
+    model: Path
+    threads: int = 1
+    inter_threads: int = 1
+    optimization: Literal["disable", "basic", "extended", "layout", "all"] = "all"
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    input: str | None = None
+    output: str | None = None
+
+    def open(self) -> Predictor:
+        """Load the model.
+
+        Raises:
+            SystemSetupError: A missing or corrupt file, or settings the runtime does not have.
+        """
+        if not self.model.is_file():
+            raise SystemSetupError(f"model {str(self.model)!r} does not exist: give an .onnx file")
+        for name in ("threads", "inter_threads"):
+            if getattr(self, name) < 1:
+                raise SystemSetupError(f"system.{name} is {getattr(self, name)}: give 1 or more")
+        import onnxruntime as ort
+
+        available = ort.get_available_providers()
+        for provider in self.providers:
+            if provider not in available:
+                raise SystemSetupError(
+                    f"this onnxruntime has no provider {provider!r}{nearest(provider, available)}: "
+                    f"it has {', '.join(available)}"
+                )
+        options = ort.SessionOptions()
+        options.log_severity_level = 3  # errors come as exceptions; warnings would break the table
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = self.inter_threads
+        if self.inter_threads > 1:
+            options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+        level = self.optimization.upper()
+        options.graph_optimization_level = getattr(
+            ort.GraphOptimizationLevel,
+            "ORT_DISABLE_ALL" if level == "DISABLE" else f"ORT_ENABLE_{level}",
+        )
+        try:
+            session = ort.InferenceSession(str(self.model), options, providers=list(self.providers))
+        except Exception as cause:  # the runtime's exceptions share no base of their own
+            reason = str(cause).splitlines()[0]
+            raise SystemSetupError(
+                f"model {str(self.model)!r} cannot be loaded: {reason}"
+            ) from cause
+        return _Session(session, self)
+
+    def describe(self) -> dict[str, Any]:
+        """The settings; of the model's path, the last part (its hash is in the run)."""
+        return {
+            "kind": "onnxruntime",
+            "model": self.model.name,
+            "threads": self.threads,
+            "inter_threads": self.inter_threads,
+            "optimization": self.optimization,
+            "providers": list(self.providers),
+            "input": self.input,
+            "output": self.output,
+        }
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the model file."""
+        if not self.model.is_file():
+            return None
+        with self.model.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Session:
+    def __init__(self, session: Any, recipe: OnnxRuntime) -> None:
+        self._recipe = recipe
+        self._session = session
+        self._run = session.run
+        self._inputs = {i.name: (_TYPES.get(i.type, i.type), i.shape) for i in session.get_inputs()}
+        self._input = self._only_input()
+        self._outputs = self._wanted_outputs()
+        self._single = len(self._outputs) == 1
+
+    def _only_input(self) -> str | None:
+        """The input a lone array is fed to, or None where the workload names its arrays."""
+        wanted = self._recipe.input
+        if wanted is not None and wanted not in self._inputs:
+            raise SystemSetupError(
+                f"the model has no input {wanted!r}{nearest(wanted, self._inputs)}: "
+                f"it has {', '.join(self._inputs)}"
+            )
+        return wanted or (next(iter(self._inputs)) if len(self._inputs) == 1 else None)
+
+    def _wanted_outputs(self) -> list[str]:
+        names = [o.name for o in self._session.get_outputs()]
+        wanted = self._recipe.output
+        if wanted is None:
+            return names
+        if wanted not in names:
+            raise SystemSetupError(
+                f"the model has no output {wanted!r}{nearest(wanted, names)}: "
+                f"it has {', '.join(names)}"
+            )
+        return [wanted]
+
+    def predict(self, batch: Batch) -> Any:
+        feed = batch if isinstance(batch, dict) else {self._input: batch}
+        outputs = self._run(self._outputs, feed)
+        return outputs[0] if self._single else dict(zip(self._outputs, outputs, strict=True))
+
+    def check(self, batch: Batch) -> None:
+        if isinstance(batch, Mapping):
+            given = dict(batch)
+        elif self._input is None:
+            raise SystemSetupError(
+                f"the model has {len(self._inputs)} inputs ({', '.join(self._inputs)}) and the "
+                "workload gives one array: name it with system.input, or give named arrays"
+            )
+        else:
+            given = {self._input: batch}
+        if given.keys() != self._inputs.keys():
+            raise SystemSetupError(
+                f"the model's inputs are {', '.join(self._inputs)} and the workload gives "
+                f"{', '.join(given)}: give these names"
+            )
+        for name, (dtype, shape) in self._inputs.items():
+            values = given[name]
+            if values.dtype != dtype or not _fits(values.shape, shape):
+                raise SystemSetupError(
+                    f"input {name!r} takes {dtype} {_shown(shape)} and the workload gives "
+                    f"{values.dtype} {_shown(values.shape)}: change the workload's preprocessing "
+                    "or arrays to fit"
+                )
+
+    def describe(self) -> dict[str, Any]:
+        import onnxruntime as ort
+
+        options = self._session.get_session_options()
+        return {
+            "kind": "onnxruntime",
+            "version": ort.__version__,
+            "providers": self._session.get_providers(),
+            "threads": options.intra_op_num_threads or usable_cores(),
+            "inter_threads": options.inter_op_num_threads or usable_cores(),
+            "execution_mode": str(options.execution_mode).rsplit(".", maxsplit=1)[-1],
+            "optimization": str(options.graph_optimization_level).rsplit(".", maxsplit=1)[-1],
+            "inputs": {n: f"{dtype} {_shown(shape)}" for n, (dtype, shape) in self._inputs.items()},
+            "outputs": self._outputs,
+            "device": ort.get_device(),
+        }
+
+
+def _fits(shape: tuple[int, ...], declared: list[int | str | None]) -> bool:
+    return len(shape) == len(declared) and all(
+        not isinstance(d, int) or d == s for s, d in zip(shape, declared, strict=True)
+    )
+
+
+def _shown(shape: Any) -> str:
+    return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
