@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tailmark.analysis.gate import judge
     from tailmark.analysis.summary import Summary, summarize
-    from tailmark.machine import audit
     from tailmark.decode.classes import Classes
     from tailmark.decode.labels import Labels
     from tailmark.experiment import Experiment, load_experiment
+    from tailmark.machine import audit
     from tailmark.measurement import measure
     from tailmark.quality.deadlines import quality_at_deadlines
     from tailmark.records.model import Round, Run
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tailmark.scenario.single_stream import SingleStream
     from tailmark.stats.estimate import Estimate
     from tailmark.study.demo import demo
+    from tailmark.system.digits import DigitsNetwork
     from tailmark.system.function import Function
     from tailmark.system.onnxruntime import OnnxRuntime
     from tailmark.workload.arrays import Arrays
@@ -31,6 +32,7 @@ _HOMES = {
     "Arrays": "workload.arrays",
     "Classes": "decode.classes",
     "Digits": "workload.digits",
+    "DigitsNetwork": "system.digits",
     "Estimate": "stats.estimate",
     "Experiment": "experiment",
     "Function": "system.function",
@@ -57,6 +59,7 @@ __all__ = [
     "Arrays",
     "Classes",
     "Digits",
+    "DigitsNetwork",
     "Estimate",
     "Experiment",
     "Function",

@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from tailmark import plugins
-from tailmark.machine import Audit, audit
 from tailmark.clock import Clock, MonotonicClock
 from tailmark.decode.base import Catalogue, Decoder
 from tailmark.drive.closed_loop import Recording, issue, issue_isolated, issue_staged
@@ -33,6 +32,8 @@ from tailmark.errors import (
     QueryNeverReturnedError,
     StoreError,
 )
+from tailmark.machine import Audit, audit
+from tailmark.quality.late import parse_policy
 from tailmark.records.environment import capture
 from tailmark.records.model import (
     NONE,
@@ -48,7 +49,7 @@ from tailmark.records.store import RunWriter, differences, open_run
 from tailmark.scenario.base import Order, Scenario
 from tailmark.system.base import System
 from tailmark.system.function import Function
-from tailmark.units import Percentile, format_duration, parse_deadline, parse_duration
+from tailmark.units import format_duration, parse_deadline, parse_duration
 from tailmark.workload.base import Samples, Workload
 
 _THUMBNAILS_AT_MOST = 2_000
@@ -179,9 +180,13 @@ def _checked_quality(quality: Mapping[str, Any]) -> dict[str, Any]:
         )
     if quality.get("metric"):
         plugins.load("metrics", quality["metric"])
+    if quality.get("on_late"):
+        parse_policy(quality["on_late"])
     for deadline in quality.get("deadlines", ()):
         parse_deadline(deadline)
-    return {**quality, "deadlines": [str(d) for d in quality.get("deadlines", ())]}
+    deadlines = quality.get("deadlines", ())
+    written = [f"{d}ns" if isinstance(d, int) else str(d) for d in deadlines]
+    return {**quality, "deadlines": written}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ Reads the run round by round, so that memory holds one round and the results.
 """
 
 from dataclasses import dataclass
+
 import numpy as np
 
 from tailmark import plugins

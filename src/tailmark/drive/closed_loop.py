@@ -45,7 +45,7 @@ class Recording:
 
     def position(self) -> int:
         """The row in progress: rows before it have completed. Safe to ask from another thread."""
-        return bisect_left(range(len(self.completed)), True, key=lambda i: not self.completed[i])  # noqa: FBT003
+        return bisect_left(range(len(self.completed)), True, key=lambda i: not self.completed[i])
 
     def column(self, name: str) -> npt.NDArray[np.int64]:
         """A column of moments as an array (no copy)."""

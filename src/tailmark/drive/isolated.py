@@ -101,21 +101,28 @@ class IsolatedService:
         self._pipe = Connection(ours.detach())
         self._pipe.send(sys.path)
         self._pipe.send_bytes(self._recipe)
-        if not self._pipe.poll(max(_OPEN_TIMEOUT_S, self._timeout_s)):
-            self._stop()
-            raise SystemSetupError(
-                f"the isolated system did not open within {_OPEN_TIMEOUT_S:.0f} s: "
-                "try it with isolate: false"
-            )
-        try:
-            opened = self._pipe.recv()
-        except EOFError:
-            ending = self._ending()
-            raise SystemSetupError(f"the isolated system ended while opening ({ending})") from None
+        opened = self._first_words()
         if isinstance(opened, InputError):
             self._stop()
             raise opened
         self.opened: Opened = opened
+
+    def _first_words(self) -> Any:
+        """What the child says once it is open; before that, which sample it tries first."""
+        limit, doing = _OPEN_TIMEOUT_S, "open"
+        try:
+            while self._pipe.poll(limit):
+                said = self._pipe.recv()
+                if not isinstance(said, int):
+                    return said
+                limit, doing = self._timeout_s, f"answer its first query (sample {said})"
+        except EOFError:
+            ending = self._ending()
+            raise SystemSetupError(f"the isolated system ended while opening ({ending})") from None
+        self._stop()
+        raise SystemSetupError(
+            f"the system did not {doing} within {limit:g} s: raise system.timeout, or mend it"
+        )
 
     def _stop(self) -> None:
         self._pipe.close()
@@ -153,7 +160,7 @@ def _serve(pipe: Connection) -> None:
     try:
         workload, system, decoder, timed = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our parent's
         samples = workload.open()
-        service = open_service(samples, system, decoder, timed, tick=lambda _: None)
+        service = open_service(samples, system, decoder, timed, tick=pipe.send)
     except InputError as cause:
         pipe.send(cause)
         return

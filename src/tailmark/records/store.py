@@ -11,6 +11,7 @@ the writer, the rounds that are there are whole, and every output they refer to 
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMAT = 1
+_LOCK = ".writer.lock"
+_FOLDERS = ("rounds", "outputs")
 
 _ALWAYS = {
     "query": pa.int64(),
@@ -235,7 +238,7 @@ class RunWriter:
 
     @cached_property
     def _lock(self) -> FileLock:
-        return FileLock(self.path / "writer.lock", timeout=0)
+        return FileLock(self.path / _LOCK, timeout=0)
 
     def __enter__(self) -> Self:
         """Lock the directory, made if need be.
@@ -247,9 +250,7 @@ class RunWriter:
             if self.path.exists() and not self.path.is_dir():
                 raise StoreError(f"{str(self.path)!r} is a file: give --out a new directory")
             holds = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
-            foreign = holds and not (
-                "run.json" in holds or holds <= {"writer.lock", "rounds", "outputs"}
-            )
+            foreign = holds and not ("run.json" in holds or holds <= {_LOCK, *_FOLDERS})
             if foreign:
                 raise StoreError(
                     f"{str(self.path)!r} holds other files ({min(holds)!r}): give --out a new directory"
@@ -275,7 +276,7 @@ class RunWriter:
                 f"{str(self.path)!r} holds another run: go on with it by --resume, or give another --out"
             )
         try:
-            for folder in ("rounds", "outputs"):
+            for folder in _FOLDERS:
                 (self.path / folder).mkdir(exist_ok=True)
                 for left in (self.path / folder).glob("*.part"):
                     left.unlink()
@@ -288,8 +289,15 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Unlock."""
+        """Unlock; where nothing was begun, leave nothing behind."""
         self._lock.release()
+        if not (self.path / "run.json").exists():
+            with suppress(OSError):  # somebody else's file in it keeps the directory
+                (self.path / "references.parquet").unlink(missing_ok=True)
+                (self.path / _LOCK).unlink(missing_ok=True)
+                for folder in _FOLDERS:
+                    (self.path / folder).rmdir()
+                self.path.rmdir()
 
     def earlier(self) -> Manifest | None:
         """The manifest of the run to go on with, or None where there is none."""

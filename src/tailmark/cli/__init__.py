@@ -1,0 +1,1 @@
+"""The commands: one a file, each one library call and its printing."""

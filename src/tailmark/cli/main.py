@@ -1,0 +1,70 @@
+"""``tailmark``: the commands together, and how every one of them ends."""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from tailmark.cli.audit import audit
+from tailmark.cli.check import check
+from tailmark.cli.demo import demo
+from tailmark.cli.init import init
+from tailmark.cli.report import report
+from tailmark.cli.run import run
+from tailmark.cli.summarize import summarize
+from tailmark.errors import TailmarkError
+
+app = typer.Typer(
+    name="tailmark",
+    help="Measure what a deep-learning system delivers on time: late counts as wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a requirement failed or is undecided, 2 bad input, 3 a partial run.",
+)
+for command in (demo, init, check, run, summarize, report, audit):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tailmark {version('tailmark')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del show_version
+
+
+def main() -> None:
+    """Run a command; whatever the user can mend ends in one sentence."""
+    try:
+        code = app(standalone_mode=False)
+    except TailmarkError as error:
+        code = _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        code = _complain("interrupted", 3)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        # What the parser raises shares only this; anything else is a fault of ours and is shown.
+        if not hasattr(error, "format_message"):
+            raise
+        message = error.format_message()  # empty where the help was the answer
+        code = _complain(message, 2) if message else 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(sentence: str, code: int) -> int:
+    sys.stderr.write(f"tailmark: {' '.join(sentence.split())}\n")
+    return code

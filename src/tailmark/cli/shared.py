@@ -1,0 +1,106 @@
+"""What several commands take or show alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from tailmark.analysis.summary import Summary
+    from tailmark.measurement import Progress
+
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Replace one setting of the file; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Metric = Annotated[str | None, typer.Option(help="What quality means, as top1 or top5.")]
+Deadlines = Annotated[
+    list[str] | None,
+    typer.Option("--deadline", metavar="20ms|p99", help="A deadline; repeatable, or with commas."),
+]
+OnLate = Annotated[
+    str | None, typer.Option(help="What a late answer counts as: fail, drop, stale or fallback.")
+]
+Time = Annotated[
+    str | None, typer.Option(help="What a deadline applies to: total, inference or another stage.")
+]
+
+
+def several(given: list[str] | None) -> list[str]:
+    """Options given several times, or once with commas."""
+    return [part for text in given or () for part in text.replace(" ", "").split(",") if part]
+
+
+def console() -> "Console":
+    """Where tables go: as wide as the terminal, and wide enough for a table elsewhere."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=160)
+
+
+def print_json(document: Any) -> None:
+    """One document on standard output."""
+    import json
+
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress_bar() -> "Iterator[Callable[[Progress], object] | None]":
+    """A bar on a terminal, drawn between rounds only; elsewhere nothing."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    errors = Console(stderr=True)
+    if not errors.is_terminal:
+        yield None
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rounds"),
+        TimeRemainingColumn(),
+        console=errors,
+        auto_refresh=False,  # a refreshing thread would take the interpreter from the timed region
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("starting", total=None)
+
+        def tell(now: "Progress") -> None:
+            bar.update(task, completed=now.done, total=now.rounds, description=now.doing)
+            bar.refresh()
+
+        yield tell
+
+
+def show(summary: "Summary", *, json: bool = False, markdown: bool = False) -> None:
+    """Print a summary in the form asked for."""
+    if json:
+        print_json(summary.to_dict())
+    elif markdown:
+        from tailmark.report.text import markdown as as_markdown
+
+        typer.echo(as_markdown(summary), nl=False)
+    else:
+        from tailmark.report.text import print_summary
+
+        print_summary(summary, console())

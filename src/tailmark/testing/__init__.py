@@ -1,0 +1,24 @@
+"""For tests, ours and those of plug-ins: a clock that does not wait, systems whose latencies are
+known, and checks that every plug-in passes.
+"""
+
+from tailmark.testing.clock import VirtualClock
+from tailmark.testing.conformance import (
+    check_decoder,
+    check_metric,
+    check_scenario,
+    check_system,
+    check_workload,
+)
+from tailmark.testing.systems import FaultySystem, LawfulSystem
+
+__all__ = [
+    "FaultySystem",
+    "LawfulSystem",
+    "VirtualClock",
+    "check_decoder",
+    "check_metric",
+    "check_scenario",
+    "check_system",
+    "check_workload",
+]
