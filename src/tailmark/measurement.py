@@ -543,12 +543,12 @@ class _Session:
             where, sample = "a query", 0
         return (
             f"{where} (sample {self._samples.ids[sample]!r}) did not return within the timeout of "
-            f"{limit}: {self._done} finished rounds stand; isolate: true kills such a call and goes on"
+            f"{limit}: {self._done} finished rounds stand; isolate: true kills such a call and "
+            "goes on"
         )
 
-    def _give_up(self, position: object) -> None:
+    def _give_up(self) -> None:
         """Leave the process: the main thread is in native code that will not come back."""
-        del position
         sentence = self._overdue()
         self._finish("partial", sentence)
         sys.stderr.write(f"tailmark: {sentence}\n")

@@ -22,6 +22,10 @@ def names(group: str) -> list[str]:
     return sorted(_entries(group))
 
 
+def _one(group: str) -> str:
+    return group.removesuffix("s")
+
+
 def load(group: str, name: str) -> Any:
     """Import the plug-in ``name`` of ``group``.
 
@@ -33,11 +37,11 @@ def load(group: str, name: str) -> Any:
     if name not in entries:
         known = ", ".join(names(group))
         raise UnknownNameError(
-            f"no {group.removesuffix('s')} is called {name!r}{nearest(name, entries)}: known are {known}"
+            f"no {_one(group)} is called {name!r}{nearest(name, entries)}: known are {known}"
         )
     try:
         return entries[name].load()
     except Exception as cause:
         raise InputError(
-            f"the {group.removesuffix('s')} {name!r} cannot be loaded: {type(cause).__name__}: {cause}"
+            f"the {_one(group)} {name!r} cannot be loaded: {type(cause).__name__}: {cause}"
         ) from cause

@@ -53,7 +53,7 @@ def parse_duration(text: str | int, what: str = "a time") -> int:
 
 
 def parse_deadline(text: str | int | Percentile) -> Deadline:
-    """Read ``"20ms"`` as nanoseconds and ``"p99"`` as a `Percentile`; an int is nanoseconds already.
+    """Read ``"20ms"`` as nanoseconds, ``"p99"`` as a `Percentile`, an int as nanoseconds.
 
     Raises:
         InputError: Neither a duration nor a percentile.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailmark.analysis.grading import Grades, check_time, grade, prepare_grader
-from tailmark.analysis.summary import DEFAULT_METRIC, TAILS, pooled
+from tailmark.analysis.latency import observe
+from tailmark.analysis.summary import DEFAULT_METRIC, TAILS
 from tailmark.quality.base import Floats
 from tailmark.quality.late import parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
@@ -64,8 +65,7 @@ def quality_curve(
     declared = run.manifest.experiment.get("quality", {})
     policy = parse_policy(on_late or declared.get("on_late") or "fail")
     time = check_time(run, time)
-    _, ordered = pooled(run, time)
-    grid = _grid(ordered, deadlines_ns, points)
+    grid = _grid(observe(run, time).ordered, deadlines_ns, points)
     grader = prepare_grader(run, metric or declared.get("metric") or DEFAULT_METRIC)
     grades = grade(run, grader, grid, policy="fail" if policy == "fallback" else policy, time=time)
     values = grades.on_time if grades.quality is None else grades.quality

@@ -220,7 +220,9 @@ def _losses(
         ],
         axis=1,
     )
-    return np.maximum(shares, 0.0)  # differences of equal sums may be a rounding below zero
+    # Differences of equal sums may be a rounding below zero.
+    floored: Floats = np.maximum(shares, 0.0)
+    return floored
 
 
 def longest_streaks(latency_ns: Int64s, deadlines_ns: Int64s) -> Int64s:

@@ -7,32 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.grading import (
-    LOSSES,
-    Grades,
-    check_time,
-    grade,
-    latencies,
-    prepare_grader,
-)
+from tailmark.analysis.grading import LOSSES, Grades, check_time, grade, prepare_grader
+from tailmark.analysis.latency import Latency, Observed, describe_latency, observe
+from tailmark.analysis.reach import shortest_deadlines
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats, Grader
 from tailmark.quality.late import Policy, parse_policy
-from tailmark.records.model import NEVER, Int64s, Run, Status
+from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import open_run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.quantiles import latency_percentile
-from tailmark.stats.rounds import (
-    half_width,
-    mean_by_round,
-    pooled_percentile,
-    tail_mean_by_round,
-    tail_quantile,
-)
+from tailmark.stats.rounds import mean_by_round, tail_mean_by_round, tail_quantile
 from tailmark.units import Deadline, Percentile, format_duration, parse_deadline
 
 FORMAT = 1
-PERCENTILES = (50, 90, 95, 97, 99, 99.9)
 TAILS = (0.05, 0.01)
 DEFAULT_DEADLINES = ("p90", "p95", "p99")
 DEFAULT_METRIC = "top1"
@@ -92,46 +80,6 @@ class AtDeadline:
                 "counted": self.counted,
             }
         return plain
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """The distribution of latency over all queries; one without an answer is later than any.
-
-    Args:
-        time: What was timed.
-        mean: Over answered queries.
-        min_ns: Likewise.
-        max_ns: Likewise.
-        percentiles: By percent.
-        answered: How many.
-        lateness_ns: Of the generator (issued − scheduled), by ``p50``, ``p99``, ``max``.
-        cold_start: ``open_ns``, ``first_query_ns``, and how many medians the first query took.
-        shares: Of the variance, what differs between samples, between rounds, and the rest; None
-            where some sample was not answered once in every round.
-    """
-
-    time: str
-    mean: Estimate
-    min_ns: int | None
-    max_ns: int | None
-    percentiles: Mapping[float, Estimate]
-    answered: int
-    lateness_ns: Mapping[str, int]
-    cold_start: Mapping[str, float]
-    shares: Mapping[str, float] | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "time": self.time,
-            "mean": self.mean.to_dict(),
-            "min_ns": self.min_ns,
-            "max_ns": self.max_ns,
-            "percentiles": {f"{p:g}": e.to_dict() for p, e in self.percentiles.items()},
-            "answered": self.answered,
-            "variance_shares": dict(self.shares) if self.shares else None,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,36 +185,33 @@ def summarize(
     policy = parse_policy(on_late or declared.get("on_late") or "fail")
     time = check_time(run, time)
     grader = prepare_grader(run, metric)
-    lender = _lender(fallback, policy, metric)
-    by_round, ordered = pooled(run, time)
+    seen = observe(run, time)
     asked = deadlines or declared.get("deadlines") or DEFAULT_DEADLINES
-    labels = resolve(asked, ordered)
-    grades = grade(
-        run,
-        grader,
-        np.array(list(labels), dtype=np.int64),
-        policy=policy,
-        time=time,
-        fallback=lender,
-    )
-    status = _status(run)
+    labels = resolve(asked, seen.ordered)
+    lender = _lender(fallback, policy, metric)
+    graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lender}
+    grades = grade(run, grader, np.array(list(labels), dtype=np.int64), **graded)
+    moments = seen.ordered
+    if lender and quality:
+        moments = np.concatenate([moments, observe(lender[0], time).ordered])
+    moments = np.unique(moments[moments != NEVER]) if quality else moments
     return Summary(
         run=run.name,
         complete=run.complete,
         rounds=len(run),
         samples=len(run.references),
-        queries=len(ordered),
-        status=status,
-        latency=_latency(run, by_round, ordered, time),
+        queries=len(seen.ordered),
+        status=seen.status,
+        latency=describe_latency(run, seen, time),
         metric=metric if grader else None,
         on_late=policy,
         ideal=mean_by_round(grades.ideal, bounds=_UNIT) if grades.ideal is not None else None,
         at=tuple(_at(grades, k, label, policy) for k, label in enumerate(labels.values())),
-        first=list(labels).index(next(iter(resolve(asked[:1], ordered)))),
-        reach=_reach(run, grader, quality, policy, time, lender, ordered),
+        first=list(labels).index(next(iter(resolve(asked[:1], seen.ordered)))),
+        reach=_reach(quality, run, grader, graded, moments),
         environment=run.manifest.environment,
         system=run.manifest.system,
-        warnings=tuple(_warnings(run, status, policy, grader)),
+        warnings=tuple(_warnings(run, seen, policy, grader)),
     )
 
 
@@ -286,12 +231,6 @@ def _lender(
     return other, grader
 
 
-def pooled(run: Run, time: str) -> tuple[list[Int64s], Int64s]:
-    """Latencies by round, and all of them ascending."""
-    by_round = [latencies(run, one, time) for one in run.rounds()]
-    return by_round, np.sort(np.concatenate(by_round))
-
-
 def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int, str]:
     """Deadlines in nanoseconds, ascending, each with how it was asked for.
 
@@ -305,7 +244,8 @@ def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int,
             ns = latency_percentile(ordered, deadline.percent)
             if ns == NEVER:
                 raise InputError(
-                    f"the deadline {deadline} cannot be had: that share of the queries has no answer"
+                    f"the deadline {deadline} cannot be had: too many queries have no answer; "
+                    "name a lower percentile or a time"
                 )
             found.setdefault(ns, str(deadline))
         else:
@@ -345,149 +285,31 @@ def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
 
 
 def _reach(
+    wanted: Sequence[float],
     run: Run,
     grader: Grader | None,
-    wanted: Sequence[float],
-    policy: Policy,
-    time: str,
-    lender: tuple[Run, Grader] | None,
-    ordered: Int64s,
+    graded: Mapping[str, Any],
+    moments: Int64s,
 ) -> dict[float, Estimate]:
-    """The inverse question, exact to the nanosecond: bisect over the measured latencies.
-
-    Mean quality steps only where some answer comes, so the shortest deadline is among the measured
-    latencies (of both runs, under ``fallback``); it rises with the deadline, but for ``drop`` and
-    ``stale``, where the shortest deadline found is one that delivers.
-    """
+    """The inverse question, by grading all rounds at one deadline after another."""
     if not wanted:
         return {}
     if grader is None:
         raise InputError("the run has no references, so no deadline delivers a quality")
-    moments = np.unique(ordered[ordered != NEVER])
-    if lender:
-        moments = np.union1d(moments, pooled(lender[0], time)[1])
-        moments = moments[moments != NEVER]
 
-    def by_round(deadline: int) -> Floats:
-        grades = grade(run, grader, np.array([deadline]), policy=policy, time=time, fallback=lender)
-        assert grades.quality is not None  # noqa: S101 - there is a grader
-        return np.nan_to_num(grades.quality[:, 0])
+    def by_round(deadline_ns: int) -> Floats:
+        quality = grade(run, grader, np.array([deadline_ns]), **graded).quality
+        return np.nan_to_num(quality[:, 0]) if quality is not None else np.zeros(len(run))
 
-    def shortest(target: float) -> int | None:
-        low, high = 0, len(moments)
-        if high == 0 or by_round(int(moments[-1])).mean() < target - 1e-12:
-            return None
-        while low < high:
-            middle = (low + high) // 2
-            if by_round(int(moments[middle])).mean() >= target - 1e-12:
-                high = middle
-            else:
-                low = middle + 1
-        return int(moments[low])
-
-    found = {}
-    for target in wanted:
-        if not 0 < target <= 1:
-            raise InputError(f"quality {target:g} cannot be asked for: give a share from 0 to 1")
-        deadline = shortest(target)
-        method = "Woodruff over rounds"
-        if deadline is None:
-            found[target] = Estimate(
-                value=None,
-                n=len(run),
-                method=method,
-                reason=f"no deadline delivers {target:g}: without one it is "
-                f"{by_round(int(moments[-1])).mean():.4g}",
-            )
-            continue
-        half = half_width(by_round(deadline)) if len(run) > 1 else 0.0
-        low, high = shortest(max(target - half, 1e-9)), shortest(target + half)
-        found[target] = Estimate(
-            value=float(deadline),
-            low=float(low) if low is not None and high is not None and len(run) > 1 else None,
-            high=float(high) if high is not None and len(run) > 1 else None,
-            n=len(run),
-            method=method,
-            reason="too close to the ideal quality to bound from above" if high is None else None,
-        )
-    return found
+    return shortest_deadlines(wanted, moments, by_round)
 
 
-def _latency(run: Run, by_round: list[Int64s], ordered: Int64s, time: str) -> Latency:
-    answered = ordered[: np.searchsorted(ordered, NEVER)]
-    means = np.array(
-        [one[one != NEVER].mean() if (one != NEVER).any() else np.nan for one in by_round]
-    )
-    cold = dict(run.manifest.cold_start)
-    if cold.get("first_query_ns") and len(answered):
-        median = latency_percentile(answered, 50)
-        cold["first_query_medians"] = round(cold["first_query_ns"] / max(median, 1), 2)
-    return Latency(
-        time=time,
-        mean=mean_by_round(means, undefined="some round has no answer at all"),
-        min_ns=int(answered[0]) if len(answered) else None,
-        max_ns=int(answered[-1]) if len(answered) else None,
-        percentiles={p: pooled_percentile(by_round, ordered, p) for p in PERCENTILES},
-        answered=len(answered),
-        lateness_ns=_lateness(run),
-        cold_start=cold,
-        shares=variance_shares(run, time),
-    )
-
-
-def _lateness(run: Run) -> dict[str, int]:
-    late = np.sort(np.concatenate([one.issued_ns - one.scheduled_ns for one in run.rounds()]))
-    return {
-        "p50_ns": latency_percentile(late, 50),
-        "p99_ns": latency_percentile(late, 99),
-        "max_ns": int(late[-1]),
-    }
-
-
-def variance_shares(run: Run, time: str) -> dict[str, float] | None:
-    """How much of the latency's variance goes with the sample, with the round, with neither.
-
-    A two-way layout without replication; medians would hide the tail that is asked about, so these
-    are plain mean squares, and a single stall counts as the rest.
-    """
-    samples, rounds = len(run.references), len(run)
-    if samples < 2 or rounds < 2:
-        return None
-    by_sample = np.zeros(samples)
-    by_round = np.zeros(rounds)
-    squares = 0.0
-    for r, one in enumerate(run.rounds()):
-        late = latencies(run, one, time)
-        seen = np.bincount(one.sample, minlength=samples)
-        if (late == NEVER).any() or (seen != 1).any():
-            return None
-        spent = late.astype(np.float64)
-        by_sample[one.sample] += spent
-        by_round[r] = spent.mean()
-        squares += float((spent**2).sum())
-    total = squares - samples * rounds * by_round.mean() ** 2
-    if total <= 0:
-        return None
-    sample = rounds * float(np.var(by_sample / rounds)) * samples / total
-    whole = samples * float(np.var(by_round)) * rounds / total
-    return {"sample": sample, "round": whole, "rest": max(0.0, 1 - sample - whole)}
-
-
-def _status(run: Run) -> dict[str, int]:
-    counts = np.zeros(len(Status), dtype=np.int64)
-    for one in run.rounds():
-        counts += np.bincount(one.status, minlength=len(Status))
-    return {s.name: int(counts[s]) for s in Status}
-
-
-def _warnings(
-    run: Run, status: Mapping[str, int], policy: Policy, grader: Grader | None
-) -> list[str]:
+def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -> list[str]:
     said = list(run.manifest.warnings)
     if not run.complete:
         asked = run.manifest.experiment.get("rounds")
         said.append(f"the run is partial: {len(run)} of {asked} rounds are there")
-    never = len(run.references) - len(_issued(run))
+    never = int((seen.sent == 0).sum())
     if never:
         said.append(f"{never} of {len(run.references)} samples were never sent")
     if policy == "stale" and run.manifest.experiment["workload"].get("order") == "shuffled":
@@ -501,19 +323,10 @@ def _warnings(
         )
     if grader is None:
         said.append("the run has no references, so only punctuality is told")
-    unanswered = sum(n for name, n in status.items() if name != "ok")
+    unanswered = len(seen.ordered) - seen.status["ok"]
     if unanswered and not any("have no answer" in one for one in said):
-        said.append(f"{unanswered} of {sum(status.values())} queries have no answer")
+        said.append(f"{unanswered} of {len(seen.ordered)} queries have no answer")
     return said
-
-
-def _issued(run: Run) -> set[int]:
-    sent: set[int] = set()
-    for one in run.rounds():
-        sent.update(np.unique(one.sample).tolist())
-        if len(sent) == len(run.references):
-            break
-    return sent
 
 
 def _by_share(values: Mapping[float, Estimate]) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 import tailmark
-from tailmark.cli.shared import console, progress_bar, show
+from tailmark.cli.shared import console, new_run, progress_bar, show
 
 
 def demo(
     *,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The run's directory.")] = Path(
-        "tailmark-demo"
-    ),
+    out: Annotated[
+        Path | None, typer.Option(help="The run's directory; by default runs/demo-DATE-TIME.")
+    ] = None,
 ) -> None:
     """Measure the built-in example, show it, and write its report."""
     from tailmark.study.demo import lesson
@@ -23,10 +23,10 @@ def demo(
         "machine works now and then. Its accuracy is the same every time. What it is worth is not."
     )
     with progress_bar() as progress:
-        measured = tailmark.demo(out, progress=progress)
+        measured = tailmark.demo(out or new_run("demo"), progress=progress)
     summary = tailmark.summarize(measured)
     show(summary)
     console().print()
     for sentence in lesson(summary):
         console().print(sentence)
-    typer.echo(f"\nThe report: {out / 'report.html'}")
+    typer.echo(f"\nThe run: {measured.path}\nIts report: {measured.path}/report.html")

@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a requirement failed or is undecided, 2 bad input, 3 a partial run.",
+    epilog="Exit codes: 0 done, 1 a requirement failed or undecided, 2 bad input, 3 a partial run.",
 )
 for command in (demo, init, check, run, summarize, report, audit):
     app.command()(command)

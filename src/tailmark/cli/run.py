@@ -1,13 +1,12 @@
 """``tailmark run``."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import tailmark
-from tailmark.cli.shared import ExperimentFile, Settings, console, progress_bar, show
+from tailmark.cli.shared import ExperimentFile, Settings, console, new_run, progress_bar, show
 from tailmark.errors import InputError
 
 
@@ -26,11 +25,8 @@ def run(
     if resume and out is None:
         raise InputError("--resume needs the run to go on with: give --out RUN")
     plan = tailmark.load_experiment(experiment, settings or ())
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     with progress_bar() as progress:
-        measured = plan.run(
-            out or Path("runs") / f"{experiment.stem}-{stamp}", resume=resume, progress=progress
-        )
+        measured = plan.run(out or new_run(experiment.stem), resume=resume, progress=progress)
     show(tailmark.summarize(measured))
     typer.echo(f"\n{measured.path}")
     if plan.require:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,12 @@ Time = Annotated[
 ]
 
 
+def new_run(name: str) -> Path:
+    """Where a run goes if nobody says: a directory that is not there yet."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{name}-{stamp}"
+
+
 def several(given: list[str] | None) -> list[str]:
     """Options given several times, or once with commas."""
     return [part for text in given or () for part in text.replace(" ", "").split(",") if part]
@@ -60,24 +67,18 @@ def print_json(document: Any) -> None:
 def progress_bar() -> "Iterator[Callable[[Progress], object] | None]":
     """A bar on a terminal, drawn between rounds only; elsewhere nothing."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich_progress
 
     errors = Console(stderr=True)
     if not errors.is_terminal:
         yield None
         return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("rounds"),
-        TimeRemainingColumn(),
+    bar = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("rounds"),
+        rich_progress.TimeRemainingColumn(),
         console=errors,
         auto_refresh=False,  # a refreshing thread would take the interpreter from the timed region
         transient=True,

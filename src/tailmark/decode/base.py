@@ -39,7 +39,8 @@ class Decoder(Protocol):
             The decoding function, and warnings about what could not be checked.
 
         Raises:
-            SystemSetupError: The output is not what this decoder reads, or does not fit the workload.
+            SystemSetupError: The output is not what this decoder reads, or not what the workload
+                declares.
         """
         ...
 

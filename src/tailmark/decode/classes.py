@@ -144,10 +144,11 @@ def _compare(
         )
     if references is None or highest == reach - 1:
         return []
-    return [
+    unchecked = (
         f"the workload does not declare its number of classes (its highest label is {highest}), so "
         f"the model's {count} are unchecked: set workload.classes"
-    ]
+    )
+    return [unchecked]
 
 
 def _read_map(path: Path) -> npt.NDArray[np.int32]:

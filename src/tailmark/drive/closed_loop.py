@@ -74,7 +74,7 @@ def issue(
     """
     issued, completed, output_id = recording.issued, recording.completed, recording.output_id
     keep = decode is not None and number is not None
-    for row, sample in enumerate(memoryview(order)):
+    for row, sample in enumerate(order.data):
         one = inputs[sample]
         began = now()
         try:
@@ -100,7 +100,7 @@ def issue_staged(
     inputs, prepare, decode = service.inputs, service.prepare, service.decode
     predict = service.predictor.predict
     preprocess, inference, postprocess = recording.stages
-    for row, sample in enumerate(memoryview(order)):
+    for row, sample in enumerate(order.data):
         one = inputs[sample]
         began = prepared = inferred = now()
         answer = None
@@ -131,7 +131,7 @@ def issue_isolated(
 ) -> None:
     """Time the calls of a service in another process, the hop included."""
     stages = recording.stages
-    for row, sample in enumerate(memoryview(order)):
+    for row, sample in enumerate(order.data):
         began = now()
         outcome = service.ask(sample)
         ended = now()

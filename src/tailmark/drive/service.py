@@ -5,7 +5,7 @@ The same service answers in our own process and in an isolated one.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -126,8 +126,8 @@ def open_service(
 
 
 def _prepared(raws: list[Any], prepare: Callable[[Any], Batch], first: Batch) -> list[Any]:
-    parts = first.values() if isinstance(first, dict) else [first]
-    needed = sum(part.nbytes for part in parts) * len(raws)  # type: ignore[union-attr]
+    parts = list(first.values()) if isinstance(first, Mapping) else [first]
+    needed = sum(part.nbytes for part in parts) * len(raws)
     there = _available_memory()
     if there is not None and needed > _MEMORY_SHARE * there:
         raise WorkloadError(

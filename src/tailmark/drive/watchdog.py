@@ -28,20 +28,20 @@ class Watchdog:
 
     Args:
         timeout_ns: How long one position may last.
-        position: Says which query is in progress; None while there is none.
+        position: Says which query is in progress, by anything comparable; None while there is none.
         give_up: Called when the main thread could not be stopped; does not return.
     """
 
     def __init__(
         self,
         timeout_ns: int,
-        position: Callable[[], int | None],
-        give_up: Callable[[int], object],
+        position: Callable[[], object],
+        give_up: Callable[[], object],
     ) -> None:
         self._timeout_s = timeout_ns / 1e9
         self._position = position
         self._give_up = give_up
-        self._overdue: int | None = None
+        self._overdue: object = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="tailmark-watchdog", daemon=True)
         self._previous: Any = None
@@ -90,5 +90,5 @@ class Watchdog:
                 if self._done.wait(_GRACE_S):
                     return
             if self._position() == now and not self._done.is_set():
-                self._give_up(now)
+                self._give_up()
             self._overdue, seen, looks = None, None, 0

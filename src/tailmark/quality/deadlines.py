@@ -153,7 +153,8 @@ def _orders(issue_order: npt.ArrayLike | None, shape: tuple[int, ...]) -> Int32s
     given = np.asarray(issue_order)
     if given.shape not in (shape, shape[1:]):
         raise InputError(
-            f"issue_order has shape {given.shape}: give (samples,) or (rounds, samples) as latency_ns"
+            f"issue_order has shape {given.shape}: give (samples,) or (rounds, samples), as "
+            "latency_ns has"
         )
     orders = np.broadcast_to(given, shape)
     if not (np.sort(orders, axis=1) == np.arange(shape[1])).all():

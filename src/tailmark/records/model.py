@@ -77,7 +77,7 @@ class Round:
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
         """Which rows have an answer; shape (rows,)."""
-        return self.status == Status.ok
+        return np.equal(self.status, Status.ok)
 
     def latency_ns(self, time: str | None = None) -> Int64s:
         """Latency of every row, `NEVER` where there is no answer; shape (rows,).

@@ -200,7 +200,7 @@ def _read_references(file: Path) -> References:
 
 
 def _read_outputs(path: Path, rounds: int) -> Outputs:
-    """Outputs of the finished rounds; a file of a round that was never finished is no part of it."""
+    """Outputs of the finished rounds; those of a round never finished are no part of the run."""
     files = sorted((path / "outputs").glob("[0-9]*.parquet"))
     tables = [read_table(file) for file in files if int(file.stem) < rounds]
     if not tables:
@@ -253,13 +253,15 @@ class RunWriter:
             foreign = holds and not ("run.json" in holds or holds <= {_LOCK, *_FOLDERS})
             if foreign:
                 raise StoreError(
-                    f"{str(self.path)!r} holds other files ({min(holds)!r}): give --out a new directory"
+                    f"{str(self.path)!r} holds other files ({min(holds)!r}): "
+                    "give --out a new directory"
                 )
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout:
             raise StoreError(
-                f"{str(self.path)!r} is being written by another run: wait for it, or give another --out"
+                f"{str(self.path)!r} is being written by another run: wait for it, "
+                "or give another --out"
             ) from None
         except OSError as cause:
             raise _unwritable(self.path, cause) from cause
@@ -273,7 +275,8 @@ class RunWriter:
     def _claim(self, holds_run: bool) -> None:
         if holds_run and not self._resume:
             raise StoreError(
-                f"{str(self.path)!r} holds another run: go on with it by --resume, or give another --out"
+                f"{str(self.path)!r} holds another run: go on with it by --resume, "
+                "or give another --out"
             )
         try:
             for folder in _FOLDERS:

@@ -8,7 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tailmark.analysis.summary import PERCENTILES, Summary
+from tailmark.analysis.latency import PERCENTILES
+from tailmark.analysis.summary import Summary
 from tailmark.report.sentences import (
     deadline_name,
     headline,

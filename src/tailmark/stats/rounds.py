@@ -101,8 +101,8 @@ def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> 
             confidence=confidence,
             n=n,
             method=method,
-            reason=f"the {100 * share:g} % quantile needs {rounds_needed(share, confidence)} rounds "
-            f"for {100 * confidence:g} %, have {n}",
+            reason=f"the {100 * share:g} % quantile needs {rounds_needed(share, confidence)} "
+            f"rounds for {100 * confidence:g} %, have {n}",
         )
     return Estimate(
         value=value,
@@ -121,7 +121,7 @@ def rounds_needed(share: float, confidence: float = 0.95) -> int:
 
 
 def tail_mean_by_round(values: Floats, share: float, *, confidence: float = 0.95) -> Estimate:
-    """CVaR over rounds, its spread from the influence function, where enough rounds are in the tail.
+    """CVaR over rounds, its spread from the influence function, where the tail holds enough rounds.
 
     Args:
         values: One a round, shape (rounds,).

@@ -84,17 +84,18 @@ def lesson(summary: Summary) -> list[str]:
         return []
     deadline = format_duration(at.deadline_ns)
     claimed, best = summary.ideal.value or 0.0, max(at.rounds)
-    said = [
-        f"Every round gave the same answers: {percent(claimed)} of them right. Yet at {deadline} one "
-        f"round delivered {percent(best)} and another {percent(at.worst)}."
-    ]
+    spread = (
+        f"Every round gave the same answers: {percent(claimed)} of them right. Yet at {deadline} "
+        f"one round delivered {percent(best)} and another {percent(at.worst)}."
+    )
+    said = [spread]
     lost = claimed - (at.mean.value or 0.0)
     if lost > 0 and at.worst is not None:
         times = (claimed - at.worst) / lost
         said.append(
-            f"On average lateness cost {percent(lost)}; in the worst round {times:.1f} times as much, "
-            f"with {at.longest_late_streak} late answers in a row: lateness comes in bursts, and an "
-            "average hides them."
+            f"On average lateness cost {percent(lost)}; in the worst round {times:.1f} times as "
+            f"much, with up to {at.longest_late_streak} late answers in a row: lateness comes in "
+            "bursts, and an average hides them."
         )
     p50 = summary.latency.percentiles[50].value
     said.append(

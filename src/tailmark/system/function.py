@@ -66,8 +66,8 @@ class Function:
 def _name(call: str | Callable[[Batch], Any]) -> str:
     if isinstance(call, str):
         return call
-    kind = type(call)
-    return f"{getattr(call, '__module__', kind.__module__)}:{getattr(call, '__qualname__', kind.__qualname__)}"
+    named = call if hasattr(call, "__qualname__") else type(call)
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 @contextmanager

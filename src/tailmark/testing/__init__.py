@@ -1,5 +1,6 @@
-"""For tests, ours and those of plug-ins: a clock that does not wait, systems whose latencies are
-known, and checks that every plug-in passes.
+"""For tests, ours and those of plug-ins.
+
+A clock that does not wait, systems whose latencies are known, and checks every plug-in passes.
 """
 
 from tailmark.testing.clock import VirtualClock

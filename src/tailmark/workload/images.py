@@ -77,7 +77,7 @@ class Preprocess:
             pixels = pixels[:, :, None]
         if self.color == "bgr":
             pixels = pixels[:, :, ::-1]
-        shift, spread = np.float32(self.mean), np.float32(self.std)
+        shift, spread = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
         values = (pixels * np.float32(self.scale) - shift) / spread
         if self.layout == "nchw":
             values = values.transpose(2, 0, 1)
@@ -162,8 +162,9 @@ class Images:
                 for column in (self.file_column, self.label_column):
                     if column not in header:
                         raise WorkloadError(
-                            f"{str(labels)!r} has no column {column!r}{nearest(column, header)}: it has "
-                            f"{', '.join(header) or 'none'}; name it with file_column or label_column"
+                            f"{str(labels)!r} has no column {column!r}{nearest(column, header)}: "
+                            f"it has {', '.join(header) or 'none'}; name it with file_column or "
+                            "label_column"
                         )
                 listed = [
                     (row[self.file_column], self._label(row[self.label_column], labels, number))
@@ -213,7 +214,8 @@ class Images:
             return (self.path / name).read_bytes()
         except FileNotFoundError:
             raise WorkloadError(
-                f"image {name!r} is not in {str(self.path)!r}: add it, or take its row out of the labels"
+                f"image {name!r} is not in {str(self.path)!r}: add it, or take its row out of "
+                "the labels"
             ) from None
         except OSError as cause:
             raise WorkloadError(f"image {name!r} cannot be read: {cause.strerror}") from cause
