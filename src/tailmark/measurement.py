@@ -31,6 +31,7 @@ from tailmark.errors import (
     MeasurementError,
     QueryNeverReturnedError,
     StoreError,
+    TailmarkError,
 )
 from tailmark.machine import Audit, audit
 from tailmark.quality.late import parse_policy
@@ -45,7 +46,7 @@ from tailmark.records.model import (
     Run,
     Status,
 )
-from tailmark.records.store import RunWriter, differences, open_run
+from tailmark.records.store import RunWriter, count_rounds, differences, open_run
 from tailmark.scenario.base import Order, Scenario
 from tailmark.system.base import System
 from tailmark.system.function import Function
@@ -258,7 +259,9 @@ class _Session:
         fresh = self._manifest(folder)
         if earlier is not None:
             _refuse_other(earlier, fresh, self._writer.path)
-            catalogue = self._take_up(earlier)
+            catalogue = self._take_up()
+            if earlier.status == "complete" and self._done >= self._plan.rounds:
+                return
         watchdog = Watchdog(self._plan.timeout_ns, self._position, self._give_up)
         try:
             with watchdog if not self._plan.isolate else ExitStack():
@@ -274,7 +277,7 @@ class _Session:
             ) from None
         except StoreError:
             raise
-        except MeasurementError as error:
+        except TailmarkError as error:
             self._finish("partial", str(error))
             raise
         self._finish("complete")
@@ -379,15 +382,11 @@ class _Session:
             thumbnails=tuple(map(picture, range(len(samples)))) if picture else None,
         )
 
-    def _take_up(self, earlier: Manifest) -> Catalogue:
+    def _take_up(self) -> Catalogue:
         """Go on where the finished rounds end."""
-        del earlier
-        try:
-            run = open_run(self._writer.path)
-        except StoreError as cause:
-            if "no finished round" in str(cause):
-                return Catalogue(self._plan.decoder.columns, {})
-            raise
+        if not count_rounds(self._writer.path):
+            return Catalogue(self._plan.decoder.columns, {})
+        run = open_run(self._writer.path)
         for one in run.rounds():
             self._count(one, Counter())
         for anomaly in run.manifest.anomalies:

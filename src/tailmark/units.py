@@ -42,7 +42,7 @@ def parse_duration(text: str | int, what: str = "a time") -> int:
     match = _TIME.fullmatch(str(text))
     if not match:
         raise InputError(f"{text!r} is not {what}: write a number with a unit, such as 20ms")
-    number, unit = float(match[1]), match[2].lower()
+    number, unit = float(match[1]), match[2].lower().replace("\u03bc", "µ")  # Greek mu is micro too
     if not unit:
         raise InputError(f"{text!r} has no unit: write {text}ms or {text}s (ns, us, ms, s, min)")
     if unit not in _NS:

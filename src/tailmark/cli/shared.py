@@ -66,8 +66,8 @@ def print_json(document: Any) -> None:
 @contextmanager
 def progress_bar() -> "Iterator[Callable[[Progress], object] | None]":
     """A bar on a terminal, drawn between rounds only; elsewhere nothing."""
-    from rich.console import Console
     from rich import progress as rich_progress
+    from rich.console import Console
 
     errors = Console(stderr=True)
     if not errors.is_terminal:

@@ -70,9 +70,11 @@ class Classes:
                 candidates = np.flatnonzero(scores >= floor)
             else:
                 candidates = np.arange(count)
-            order = np.argsort(-scores[candidates], kind="stable")[:top]
-            best = candidates[order]
-            return labels[best], scores[best]
+            # Backwards and back again: descending without a minus, which unsigned types lack.
+            worst_first = np.argsort(scores[candidates][::-1], kind="stable")
+            best = candidates[::-1][worst_first[::-1][:top]]
+            with np.errstate(over="ignore"):  # beyond float32 is infinite
+                return labels[best], scores[best].astype(np.float32)
 
         return decode, warnings
 
@@ -101,8 +103,8 @@ class Classes:
         }
 
 
-def _flat(raw: Any) -> npt.NDArray[np.float32]:
-    """The scores as a vector of float32."""
+def _flat(raw: Any) -> npt.NDArray[Any]:
+    """The scores as a vector, in the type the model gave: a narrower one would make ties."""
     if not isinstance(raw, np.ndarray):
         try:
             raw = np.asarray(raw)
@@ -115,7 +117,7 @@ def _flat(raw: Any) -> npt.NDArray[np.float32]:
     shape = raw.shape
     if len(shape) < 2 or shape[0] != 1 or raw.size != shape[1]:
         raise BadOutputError(f"output of shape {shape} is not class scores of shape (1, classes)")
-    flat: npt.NDArray[np.float32] = raw.reshape(-1).astype(np.float32, copy=False)
+    flat: npt.NDArray[Any] = raw.reshape(-1)
     return flat
 
 
@@ -154,17 +156,17 @@ def _compare(
 def _read_map(path: Path) -> npt.NDArray[np.int32]:
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as cause:
+    except (OSError, UnicodeDecodeError) as cause:
         raise SystemSetupError(
-            f"label map {str(path)!r} cannot be read: {cause.strerror}"
+            f"label map {str(path)!r} cannot be read: {getattr(cause, 'strerror', None) or cause}"
         ) from cause
     try:
         if text.lstrip().startswith("["):
             numbers = [int(n) for n in json.loads(text)]
         else:
             numbers = [int(row[0]) for row in csv.reader(text.splitlines()) if row]
-    except (ValueError, TypeError) as cause:
+        return np.array(numbers, dtype=np.int32)
+    except (ValueError, TypeError, OverflowError, csv.Error) as cause:
         raise SystemSetupError(
             f"label map {str(path)!r} is not a list of whole numbers: {cause}"
         ) from cause
-    return np.array(numbers, dtype=np.int32)

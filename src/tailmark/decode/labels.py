@@ -34,7 +34,7 @@ class Labels:
             SystemSetupError: The output is no whole number.
         """
         del classes, references  # a label beyond them is a wrong answer, seen query by query
-        offset = np.int32(self.offset)
+        limits = np.iinfo(np.int32)
 
         def read(raw: Any) -> Answer:
             values = np.asarray(raw)
@@ -42,7 +42,10 @@ class Labels:
                 raise BadOutputError(
                     f"output of type {values.dtype} and shape {values.shape} is no label"
                 )
-            return ((values.reshape(-1) + offset).astype(np.int32),)
+            labels = [int(value) + self.offset for value in values.reshape(-1)]
+            if min(labels) < limits.min or max(labels) > limits.max:
+                raise BadOutputError(f"output has the label {max(labels, key=abs)}, beyond 32 bits")
+            return (np.array(labels, dtype=np.int32),)
 
         try:
             width = read(raw)[0].size

@@ -19,7 +19,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from tailmark.decode.base import Decoder
-from tailmark.drive.service import Reply, Timed, describe_failure, open_service
+from tailmark.drive.service import (
+    FIRST_TRIES,
+    Reply,
+    Timed,
+    describe_failure,
+    open_service,
+)
 from tailmark.errors import InputError, SystemSetupError
 from tailmark.records.model import Status
 from tailmark.system.base import System
@@ -38,6 +44,12 @@ class Opened:
     warnings: tuple[str, ...]
     open_ns: int
     first_query_ns: int
+
+
+@dataclass(frozen=True)
+class _NotOpened:
+    sample: int | None
+    what: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class IsolatedService:
         self, workload: Workload, system: System, decoder: Decoder, timed: Timed, timeout_ns: int
     ) -> None:
         self._timeout_s = timeout_ns / 1e9
+        self._skip: set[int] = set()
         try:
             self._recipe = pickle.dumps((workload, system, decoder, timed))
         except (pickle.PicklingError, AttributeError, TypeError) as cause:
@@ -90,6 +103,23 @@ class IsolatedService:
         self._stop()
 
     def _start(self) -> None:
+        """Start a process; a sample that ends or blocks it on the first try is not tried again."""
+        while True:
+            self._spawn()
+            said = self._first_words()
+            if isinstance(said, Opened):
+                self.opened: Opened = said
+                return
+            self._stop()
+            if isinstance(said, InputError):
+                raise said
+            if said.sample is None or len(self._skip) >= FIRST_TRIES:
+                raise SystemSetupError(
+                    f"the isolated system {said.what}: try it with isolate: false"
+                )
+            self._skip.add(said.sample)
+
+    def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
@@ -99,30 +129,22 @@ class IsolatedService:
                 stdout=sys.__stderr__,  # what the system prints must not mix with our own output
             )
         self._pipe = Connection(ours.detach())
-        self._pipe.send(sys.path)
-        self._pipe.send_bytes(self._recipe)
-        opened = self._first_words()
-        if isinstance(opened, InputError):
-            self._stop()
-            raise opened
-        self.opened: Opened = opened
+        self._pipe.send((sys.path, self._recipe, self._skip))
 
-    def _first_words(self) -> Any:
+    def _first_words(self) -> "Opened | InputError | _NotOpened":
         """What the child says once it is open; before that, which sample it tries first."""
-        limit, doing = _OPEN_TIMEOUT_S, "open"
+        limit, trying = _OPEN_TIMEOUT_S, None
         try:
             while self._pipe.poll(limit):
-                said = self._pipe.recv()
+                said: Opened | InputError | int = self._pipe.recv()
                 if not isinstance(said, int):
                     return said
-                limit, doing = self._timeout_s, f"answer its first query (sample {said})"
-        except EOFError:
-            ending = self._ending()
-            raise SystemSetupError(f"the isolated system ended while opening ({ending})") from None
-        self._stop()
-        raise SystemSetupError(
-            f"the system did not {doing} within {limit:g} s: raise system.timeout, or mend it"
-        )
+                limit, trying = self._timeout_s, said
+        except (EOFError, OSError):
+            when = "while opening" if trying is None else f"on its first query (sample {trying})"
+            return _NotOpened(trying, f"ended {when} ({self._ending()})")
+        what = "open" if trying is None else f"answer its first query (sample {trying})"
+        return _NotOpened(trying, f"did not {what} within {limit:g} s")
 
     def _stop(self) -> None:
         self._pipe.close()
@@ -156,11 +178,11 @@ class IsolatedService:
 
 def _serve(pipe: Connection) -> None:
     """The child's end: open once, then answer until the parent is gone."""
-    sys.path[:] = pipe.recv()
+    sys.path[:], recipe, skip = pipe.recv()
     try:
-        workload, system, decoder, timed = pickle.loads(pipe.recv_bytes())  # noqa: S301 - our parent's
+        workload, system, decoder, timed = pickle.loads(recipe)  # noqa: S301 - our parent's
         samples = workload.open()
-        service = open_service(samples, system, decoder, timed, tick=pipe.send)
+        service = open_service(samples, system, decoder, timed, tick=pipe.send, skip=skip)
     except InputError as cause:
         pipe.send(cause)
         return

@@ -5,7 +5,7 @@ The same service answers in our own process and in an isolated one.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,7 +72,12 @@ class Service:
 
 
 def open_service(
-    samples: Samples, system: System, decoder: Decoder, timed: Timed, tick: Callable[[int], None]
+    samples: Samples,
+    system: System,
+    decoder: Decoder,
+    timed: Timed,
+    tick: Callable[[int], None],
+    skip: Collection[int] = (),
 ) -> Service:
     """Load everything, and answer a first query to see that the parts fit.
 
@@ -82,6 +87,7 @@ def open_service(
         decoder: How its outputs are read.
         timed: Whether preprocessing belongs into the clock, and so is not done yet.
         tick: Called with the sample before each first try, so that a watchdog can follow.
+        skip: Samples not to try first: they are known to end the process.
 
     Raises:
         InputError: The parts do not fit, or none of the first samples is answered.
@@ -98,7 +104,8 @@ def open_service(
     predictor.check(first)
     inputs = raws if timed == "total" else _prepared(raws, prepare, first)
     failure: BaseException | None = None
-    for index in range(min(FIRST_TRIES, len(raws))):
+    first_tries = [i for i in range(len(raws)) if i not in skip][:FIRST_TRIES]
+    for index in first_tries:
         batch = prepare(raws[index])
         tick(index)
         began = time.perf_counter_ns()
@@ -118,9 +125,9 @@ def open_service(
             open_ns=open_ns,
             first_query_ns=first_query_ns,
         )
-    tried = min(FIRST_TRIES, len(raws))
     raise SystemSetupError(
-        f"the system failed on each of the first {tried} samples, so nothing is measured: "
+        f"the system failed on each of the first {len(first_tries)} samples, so nothing is "
+        "measured: "
         f"{describe_failure(failure)}"
     ) from failure
 

@@ -50,7 +50,7 @@ def quality_at_deadlines(
     policy = parse_policy(on_late)
     latency = _latencies(latency_ns, "latency_ns")
     rounds, samples = latency.shape
-    deadlines = np.asarray(deadlines_ns)
+    deadlines = _array(deadlines_ns, "deadlines_ns")
     if deadlines.ndim != 1 or deadlines.dtype.kind not in "iu":
         raise InputError(
             f"deadlines_ns has shape {deadlines.shape} and type {deadlines.dtype}: give whole "
@@ -58,15 +58,17 @@ def quality_at_deadlines(
         )
     if (deadlines < 0).any():
         raise InputError(f"deadline {deadlines.min()} ns is below zero: a deadline is zero or more")
-    reference_values = np.asarray(references)
-    if len(reference_values) != samples:
+    reference_values = _array(references, "references")
+    if reference_values.shape[:1] != (samples,):
         raise InputError(
-            f"latency_ns speaks of {samples} samples and references of {len(reference_values)}: "
+            f"references have shape {reference_values.shape} and latency_ns {latency.shape}: "
             "give one reference a sample"
         )
     answers = _Answers(outputs, latency.shape, reference_values, grading)
     lent = None
     if fallback is not None:
+        if not isinstance(fallback, tuple | list) or len(fallback) != 2:
+            raise InputError(f"fallback is {fallback!r}: give (latency, outputs) of the other system")
         lent_latency = _latencies(fallback[0], "fallback's latency")
         if lent_latency.shape != latency.shape:
             raise InputError(
@@ -103,10 +105,10 @@ class _Answers:
         references: npt.NDArray[Any],
         metric: Metric,
     ) -> None:
-        values = np.asarray(outputs)
+        values = _array(outputs, "outputs")
         self._samples = shape[1]
         self._by_round = values.shape[:2] == shape
-        if not self._by_round and len(values) != self._samples:
+        if not self._by_round and values.shape[:1] != (self._samples,):
             raise InputError(
                 f"outputs have shape {values.shape} and latency_ns {shape}: their first axes are "
                 "(samples,) or (rounds, samples)"
@@ -128,15 +130,24 @@ class _Answers:
         return self.grader.scores(order, self.output_ids(index, order, latency))
 
 
+def _array(values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError(f"{what} is ragged: give rows of equal length") from None
+
+
 def _latencies(values: npt.ArrayLike, what: str) -> Int64s:
-    given = np.asarray(values)
+    given = _array(values, what)
     if given.ndim != 2 or given.dtype.kind not in "iuf":
         raise InputError(
             f"{what} has shape {given.shape} and type {given.dtype}: give numbers of shape "
             "(rounds, samples)"
         )
+    if given.shape[1] == 0:
+        raise InputError(f"{what} has shape {given.shape}: give at least one sample")
     if given.dtype.kind == "f":
-        came = np.isfinite(given)
+        came = given.astype(np.float64, copy=False) < NEVER
         if (given < 0).any():
             raise InputError(f"{what} holds {np.nanmin(given)}: latencies are zero or more")
         whole = np.full(given.shape, NEVER, dtype=np.int64)
@@ -144,13 +155,15 @@ def _latencies(values: npt.ArrayLike, what: str) -> Int64s:
         return whole
     if (given < 0).any():
         raise InputError(f"{what} holds {given.min()}: latencies are zero or more")
+    if given.dtype == np.uint64:
+        given = np.minimum(given, np.uint64(NEVER))
     return given.astype(np.int64, copy=False)
 
 
 def _orders(issue_order: npt.ArrayLike | None, shape: tuple[int, ...]) -> Int32s | None:
     if issue_order is None:
         return None
-    given = np.asarray(issue_order)
+    given = _array(issue_order, "issue_order")
     if given.shape not in (shape, shape[1:]):
         raise InputError(
             f"issue_order has shape {given.shape}: give (samples,) or (rounds, samples), as "

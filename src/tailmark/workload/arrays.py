@@ -1,6 +1,7 @@
 """Samples from arrays: in memory, or in an ``.npz`` file."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import numpy.typing as npt
 
 from tailmark.errors import WorkloadError, nearest
 from tailmark.workload.base import Sample, Samples, check_labels, digest
+
+_UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise on a file that is no ``.npz``, or no longer whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,11 @@ class Arrays:
         """
         inputs, references = self._arrays()
         named = inputs if isinstance(inputs, dict) else {"inputs": inputs}
-        lengths = {name: len(values) for name, values in named.items()}
-        if references is not None:
-            lengths["references"] = len(references)
+        held = named if references is None else {**named, "references": np.asarray(references)}
+        for name, values in held.items():
+            if values.ndim == 0:
+                raise WorkloadError(f"array {name!r} is a single number: give one entry a sample")
+        lengths = {name: len(values) for name, values in held.items()}
         if len(set(lengths.values())) != 1:
             listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise WorkloadError(
@@ -111,11 +117,14 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
         WorkloadError: Missing or unreadable.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        held = np.load(path, allow_pickle=False)
+        if isinstance(held, np.ndarray):
+            raise WorkloadError(f"{str(path)!r} holds one array without a name: save it by np.savez")
+        with held as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise WorkloadError(f"{str(path)!r} does not exist: give an .npz file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as cause:
+    except _UNREADABLE as cause:
         raise WorkloadError(f"{str(path)!r} cannot be read as .npz: {cause}") from cause
 
 

@@ -167,8 +167,8 @@ class Images:
                             "label_column"
                         )
                 listed = [
-                    (row[self.file_column], self._label(row[self.label_column], labels, number))
-                    for number, row in enumerate(rows, start=2)
+                    (row[self.file_column] or "", self._label(row[self.label_column], labels, line))
+                    for line, row in enumerate(rows, start=2)
                 ]
         except FileNotFoundError:
             raise WorkloadError(f"{str(labels)!r} does not exist: give the labels' CSV") from None
@@ -181,8 +181,8 @@ class Images:
 
     def _label(self, text: str | None, labels: Path, line: int) -> int:
         try:
-            return int(text or "")
-        except ValueError:
+            return int(np.int64(int(text or "")))
+        except (ValueError, OverflowError):
             raise WorkloadError(
                 f"{str(labels)!r} line {line} has label {text!r}: labels are whole numbers"
             ) from None
@@ -217,8 +217,9 @@ class Images:
                 f"image {name!r} is not in {str(self.path)!r}: add it, or take its row out of "
                 "the labels"
             ) from None
-        except OSError as cause:
-            raise WorkloadError(f"image {name!r} cannot be read: {cause.strerror}") from cause
+        except (OSError, ValueError) as cause:  # a name with a null byte is a ValueError
+            reason = getattr(cause, "strerror", None) or cause
+            raise WorkloadError(f"image {name!r} cannot be read: {reason}") from cause
 
     def describe(self) -> dict[str, Any]:
         """The settings; of paths, the last part (the contents' hash is in the run)."""

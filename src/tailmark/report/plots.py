@@ -1,0 +1,543 @@
+"""The plots, as Altair charts: the page embeds their specifications, `write_plots` draws them.
+
+Charts name their data and their styles and hold neither: rows come beside them, so that the page
+can swap a deadline's rows; colours come from a `theme`, so that one chart is light, dark or printed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import altair as alt
+import vl_convert
+
+from tailmark.analysis.grading import LOSSES
+from tailmark.errors import InputError, StoreError
+from tailmark.records.model import Run
+from tailmark.report.findings import Findings, find
+from tailmark.report.sentences import metric_name, percent
+from tailmark.report.text import LOSS_WORDS
+from tailmark.units import format_duration, parse_duration
+
+Rows = list[dict[str, Any]]
+Format = Literal["png", "svg"]
+
+VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+"""The version the specifications are written in."""
+
+_WIDTH = 720
+_PNG_SCALE = 2
+_SHARE = "format(datum.value * 100, '.4~g') + ' %'"
+_AXIS_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+LIGHT = {
+    "paper": "#fcfbf8",
+    "ink": "#1f1d1a",
+    "muted": "#655f56",
+    "line": "#e4dfd5",
+    "mean": "#0a62a6",
+    "tail": "#bf4408",
+    "ideal": "#655f56",
+    "losses": ["#0a62a6", "#9cc9ea", "#f3c14b", "#e2831b", "#93510d", "#c98bb3", "#57524b"],
+    "runs": ["#0a62a6", "#d1570c", "#00806a", "#a4478c", "#b58500", "#3c8fc4", "#57524b"],
+}
+"""Colours that a colour-blind reader tells apart (after Okabe & Ito, 2008), on paper."""
+
+DARK = {
+    "paper": "#171614",
+    "ink": "#efece5",
+    "muted": "#a8a196",
+    "line": "#35322d",
+    "mean": "#62b1ee",
+    "tail": "#f58b4c",
+    "ideal": "#a8a196",
+    "losses": ["#4c9fdf", "#285a80", "#f0c65c", "#df8b33", "#9c6427", "#b9749f", "#858078"],
+    "runs": ["#62b1ee", "#f58b4c", "#3fbfa3", "#dc8ec8", "#e2b94a", "#2d7db3", "#a8a196"],
+}
+"""The same at night."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A chart and its rows, apart.
+
+    Args:
+        name: Of its file.
+        chart: Draws named data.
+        data: The rows by that name; what depends on the chosen deadline is as at the first.
+    """
+
+    name: str
+    chart: alt.LayerChart | alt.Chart
+    data: Mapping[str, Rows]
+
+    def spec(self) -> dict[str, Any]:
+        """The chart in Vega-Lite, without rows and colours."""
+        spec: dict[str, Any] = self.chart.to_dict()
+        spec.pop("config", None)
+        return spec
+
+    def drawn(self) -> dict[str, Any]:
+        """The whole of it, of fixed width, on white."""
+        return {
+            **self.spec(),
+            "width": _WIDTH,
+            "datasets": dict(self.data),
+            "config": theme(LIGHT, legends=True) | {"background": "white", "padding": 16},
+        }
+
+
+def write_plots(
+    run: Run | str | Path,
+    folder: str | Path,
+    *,
+    formats: Sequence[Format] = ("png", "svg"),
+    metric: str | None = None,
+    deadlines: Sequence[str | int] | None = None,
+    on_late: str | None = None,
+    time: str | None = None,
+) -> list[Path]:
+    """Write each plot of a run as a file.
+
+    Args:
+        run: A run, or its directory.
+        folder: Where to; made if it is not there.
+        formats: ``png`` (twice the size, for screens and slides) and ``svg``.
+        metric: As for `tailmark.summarize`, and so for the rest.
+        deadlines: The first of them is the one that by-round and loss plots are drawn at.
+        on_late: The late policy.
+        time: Which latency counts.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: Another format, or something asked for is not there.
+        StoreError: The folder cannot be written.
+    """
+    for one in formats:
+        if one not in ("png", "svg"):
+            raise InputError(f"format {one!r} cannot be written: png or svg")
+    found = find(run, metric=metric, deadlines=deadlines, on_late=on_late, time=time)
+    written = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for plot in plots(found):
+            for one in formats:
+                file = Path(folder) / f"{plot.name}.{one}"
+                file.write_bytes(_rendered(plot, one))
+                written.append(file)
+    except OSError as cause:
+        raise StoreError(f"{str(folder)!r} cannot be written: {cause.strerror}") from cause
+    return written
+
+
+def _rendered(plot: Plot, form: Format) -> bytes:
+    if form == "png":
+        png: bytes = vl_convert.vegalite_to_png(
+            plot.drawn(), vl_version=VEGA_LITE, scale=_PNG_SCALE
+        )
+        return png
+    svg: str = vl_convert.vegalite_to_svg(plot.drawn(), vl_version=VEGA_LITE)
+    return svg.encode()
+
+
+def plots(found: Findings) -> list[Plot]:
+    """The plots of one run."""
+    drawn = [quality_deadline(found), latency(found), rounds(found)]
+    return [*drawn, loss(found)] if found.at[found.start].loss else drawn
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a time axis."""
+
+    name: str
+    size_ns: int
+
+    def of(self, ns: float) -> float:
+        """A time in this unit, to six digits."""
+        return float(f"{ns / self.size_ns:.6g}")
+
+
+def time_unit(found: Findings) -> Unit:
+    """The unit that suits the deadline the headline speaks of."""
+    name = format_duration(found.at[found.start].deadline_ns).rsplit(" ", 1)[-1]
+    return Unit(name, max(1, parse_duration(f"1{name}"))) if name != "0" else Unit("ns", 1)
+
+
+def value_name(found: Findings) -> str:
+    """What the curve is of."""
+    return metric_name(found.summary.metric) if found.graded else "share on time"
+
+
+def quality_deadline(found: Findings, *, log: bool = True) -> Plot:
+    """Quality against the deadline: mean, its interval, the rounds' range, the tail, the ideal."""
+    unit = time_unit(found)
+    shown = [unit.of(int(found.curve.deadlines_ns[k])) for k in found.window]
+    x = alt.X(
+        "t:Q",
+        title=f"deadline ({unit.name})",
+        scale=_time_scale(shown[0], shown[-1], log=log),
+        axis=alt.Axis(grid=False, labelFlush=True),
+    )
+    base = alt.Chart(alt.NamedData("curve"))
+    layers: list[alt.Chart] = [
+        base.mark_area(style="range", clip=True).encode(
+            x=x,
+            y=alt.Y("worst:Q", title=value_name(found), axis=_share_axis()),
+            y2="best:Q",
+        ),
+        base.mark_area(style="interval", clip=True).encode(x=x, y="low:Q", y2="high:Q"),
+        base.mark_line(style="tail", clip=True).encode(x=x, y="tail:Q"),
+        base.mark_line(style="mean", clip=True).encode(x=x, y="mean:Q"),
+        *_ideal(),
+        _deadline(),
+    ]
+    title = f"{value_name(found).capitalize()} against the deadline"
+    words = (
+        "line: mean over rounds, with its 95 % interval; light band: worst to best round; "
+        "dashed: 5 % quantile over rounds"
+    )
+    return Plot(
+        name="quality-deadline",
+        chart=_finish(layers, title, words, height=340).add_params(_parameter(found, unit)),
+        data={"curve": _curve_rows(found, unit), "ideal": _ideal_rows(found)},
+    )
+
+
+def latency(found: Findings) -> Plot:
+    """The share of queries that are later than t, both axes logarithmic, percentiles marked."""
+    unit = time_unit(found)
+    rows = _later_rows(found, unit)
+    x = alt.X(
+        "t:Q",
+        title=f"latency ({unit.name})",
+        scale=_time_scale(rows[0]["t"], rows[-1]["t"], log=True),
+        axis=alt.Axis(grid=False, labelFlush=True),
+    )
+    y = alt.Y(
+        "later:Q",
+        title="queries later than that",
+        scale=alt.Scale(type="log", nice=False),
+        axis=_share_axis(values=[10.0**-power for power in range(10)]),
+    )
+    marked = alt.Chart(alt.NamedData("percentiles"))
+    layers = [
+        alt.Chart(alt.NamedData("later")).mark_line(style="mean", clip=True).encode(x=x, y=y),
+        marked.mark_point(style="percentile").encode(x="t:Q", y="later:Q"),
+        marked.mark_text(style="note", align="left", dx=8, dy=-6).encode(
+            x="t:Q", y="later:Q", text="name:N"
+        ),
+        _deadline(),
+    ]
+    title, words = "Latency, its tail", "share of queries later than t, percentiles marked"
+    return Plot(
+        name="latency",
+        chart=_finish(layers, title, words, height=320).add_params(_parameter(found, unit)),
+        data={"later": rows, "percentiles": _percentile_rows(found, unit)},
+    )
+
+
+def rounds(found: Findings) -> Plot:
+    """Each round at the chosen deadline, in order."""
+    k = found.start
+    levels = alt.Chart(alt.NamedData("levels"))
+    y = alt.Y(
+        "value:Q",
+        title=value_name(found),
+        scale=alt.Scale(zero=False, padding=8),
+        axis=_share_axis(),
+    )
+    x = alt.X(
+        "round:Q",
+        title="round",
+        scale=alt.Scale(domain=[-0.5, len(found.run) - 0.5], nice=False),
+        axis=alt.Axis(grid=False, tickMinStep=1, format="d"),
+    )
+    layers = [
+        levels.mark_rule(style="mean").encode(y="mean:Q"),
+        levels.mark_rule(style="tail").encode(y="tail:Q"),
+        alt.Chart(alt.NamedData("rounds"))
+        .mark_circle(style="dot")
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[
+                alt.Tooltip("round:Q", title="round"),
+                alt.Tooltip("value:Q", title=value_name(found), format=".2%"),
+            ],
+        ),
+    ]
+    at = format_duration(found.at[k].deadline_ns)
+    title = f"{value_name(found).capitalize()} by round at {at}"
+    return Plot(
+        name="rounds",
+        chart=_finish(layers, title, "line: mean; dashed: 5 % quantile over rounds", height=220),
+        data={"rounds": round_rows(found, k), "levels": [levels_at(found, k)]},
+    )
+
+
+def loss(found: Findings) -> Plot:
+    """Where every sample of a round ends up at the chosen deadline: one stacked bar."""
+    words = [LOSS_WORDS[name] for name in LOSSES]
+    chart = (
+        alt.Chart(alt.NamedData("loss"))
+        .mark_bar(style="loss")
+        .encode(
+            x=alt.X(
+                "share:Q",
+                title=None,
+                stack="zero",
+                scale=alt.Scale(domain=[0, 1], nice=False, clamp=True),
+                axis=_share_axis(grid=False, labelFlush=True),
+            ),
+            color=alt.Color(
+                "part:N",
+                title=None,
+                scale=alt.Scale(domain=words, range="ordinal"),
+            ),
+            order="order:O",
+            tooltip=[
+                alt.Tooltip("part:N", title="answers"),
+                alt.Tooltip("share:Q", title="share", format=".2%"),
+            ],
+        )
+    )
+    at = format_duration(found.at[found.start].deadline_ns)
+    title = f"Where the answers go at {at}"
+    return Plot(
+        name="loss",
+        chart=_finish([chart], title, "shares of all samples", height=64),
+        data={"loss": loss_rows(found, found.start)},
+    )
+
+
+def overlay(found: Sequence[Findings], names: Sequence[str]) -> Plot:
+    """The curves of several runs in one plot."""
+    unit = time_unit(found[0])
+    rows: Rows = []
+    for one, name in zip(found, names, strict=True):
+        rows += [{"run": name, **row} for row in _curve_rows(one, unit)]
+    kinds = {value_name(one) for one in found}
+    base = alt.Chart(alt.NamedData("curves"))
+    x = alt.X(
+        "t:Q",
+        title=f"deadline ({unit.name})",
+        scale=_time_scale(min(r["t"] for r in rows), max(r["t"] for r in rows), log=True),
+        axis=alt.Axis(grid=False, labelFlush=True),
+    )
+    title = kinds.pop() if len(kinds) == 1 else "quality, or share on time"
+    y = alt.Y("mean:Q", title=title, axis=_share_axis())
+    color = alt.Color(
+        "run:N",
+        title=None,
+        scale=alt.Scale(domain=list(names), range="category"),
+    )
+    layers = [
+        base.mark_area(style="band").encode(x=x, y="low:Q", y2="high:Q", color=color),
+        base.mark_line(style="tails").encode(x=x, y="tail:Q", color=color),
+        base.mark_line(style="line").encode(x=x, y=y, color=color),
+    ]
+    words = "line: mean over rounds, with its 95 % interval; dashed: 5 % quantile over rounds"
+    return Plot(
+        name="comparison",
+        chart=_finish(layers, "Against the deadline", words, height=340),
+        data={"curves": rows},
+    )
+
+
+def round_rows(found: Findings, k: int) -> Rows:
+    """Every round at one deadline of the curve."""
+    return [{"round": r, "value": value} for r, value in enumerate(round_values(found, k))]
+
+
+def round_values(found: Findings, k: int) -> list[float | None]:
+    """The same without their numbers, to four decimals; None where a round has no value."""
+    return [_number(value) for value in found.values[:, k]]
+
+
+def levels_at(found: Findings, k: int) -> dict[str, float | None]:
+    """The mean and the tail over rounds at one deadline of the curve."""
+    if not _told(found, k):
+        return {"mean": None, "tail": None}
+    return {"mean": _number(found.curve.mean[k]), "tail": _number(found.curve.tails[0, k])}
+
+
+def loss_rows(found: Findings, k: int) -> Rows:
+    """The loss split at one deadline of the curve."""
+    shares = found.at[k].loss or {}
+    return [
+        {"part": LOSS_WORDS[name], "share": _number(shares.get(name, 0.0)), "order": order}
+        for order, name in enumerate(LOSSES)
+    ]
+
+
+def _curve_rows(found: Findings, unit: Unit) -> Rows:
+    curve = found.curve
+    columns = {
+        "mean": curve.mean,
+        "low": curve.low,
+        "high": curve.high,
+        "tail": curve.tails[0],
+        "worst": curve.worst,
+        "best": curve.best,
+    }
+    return [
+        {"t": unit.of(int(curve.deadlines_ns[k]))}
+        | {
+            name: _number(values[k]) if _told(found, k) else None
+            for name, values in columns.items()
+        }
+        for k in found.window
+    ]
+
+
+def _told(found: Findings, k: int) -> bool:
+    """Whether the quality is defined in every round (under ``drop`` it may not be)."""
+    at = found.at[k]
+    return at.mean is None or at.mean.value is not None
+
+
+def _ideal_rows(found: Findings) -> Rows:
+    ideal = found.summary.ideal
+    if ideal is None or ideal.value is None:
+        return []
+    return [{"ideal": ideal.value, "name": f"ideal {percent(ideal.value)}"}]
+
+
+def _later_rows(found: Findings, unit: Unit) -> Rows:
+    """Where some query is still to come, and where the last was answered."""
+    late = [
+        {"t": unit.of(one.deadline_ns), "later": _number(1 - (one.on_time.value or 0.0), 6)}
+        for one in found.at
+        if one.deadline_ns > 0
+    ]
+    some = [row for row in late if row["later"]]
+    return some or late[:1]
+
+
+def _percentile_rows(found: Findings, unit: Unit) -> Rows:
+    return [
+        {"t": unit.of(e.value), "later": round(1 - p / 100, 6), "name": f"p{p:g}"}
+        for p, e in found.summary.latency.percentiles.items()
+        if e.value
+    ]
+
+
+def _number(x: float, digits: int = 4) -> float | None:
+    return round(float(x), digits) if x == x else None  # noqa: PLR0124 - NaN is not itself
+
+
+def _time_scale(low: float, high: float, *, log: bool) -> alt.Scale:
+    if high <= low:
+        low, high = low * 0.9, high * 1.1
+    return alt.Scale(
+        type="log" if log else "linear", domain=[low if log else 0, high], nice=False, clamp=False
+    )
+
+
+def _share_axis(**settings: Any) -> alt.Axis:
+    return alt.Axis(labelExpr=_SHARE, tickCount=5, **settings)
+
+
+def _ideal() -> list[alt.Chart]:
+    ideal = alt.Chart(alt.NamedData("ideal"))
+    words = ideal.mark_text(style="note", align="left", baseline="bottom", dx=4, dy=-4)
+    return [
+        ideal.mark_rule(style="ideal").encode(y="ideal:Q"),
+        words.encode(x=alt.value(0), y="ideal:Q", text="name:N"),
+    ]
+
+
+def _deadline() -> alt.Chart:
+    """A rule where the parameter ``deadline`` says."""
+    return (
+        alt.Chart(alt.sequence(0, 1))
+        .transform_calculate(t="deadline")
+        .mark_rule(style="deadline", clip=True)
+        .encode(x="t:Q")
+    )
+
+
+def _parameter(found: Findings, unit: Unit) -> alt.Parameter:
+    return alt.param(name="deadline", value=unit.of(found.at[found.start].deadline_ns))
+
+
+def _finish(layers: Sequence[alt.Chart], title: str, words: str, *, height: int) -> alt.LayerChart:
+    return alt.layer(*layers).properties(
+        title=alt.TitleParams(text=title, subtitle=words),
+        description=f"{title}; {words}",
+        width="container",
+        height=height,
+    )
+
+
+def theme(colors: Mapping[str, Any], *, legends: bool = False) -> dict[str, Any]:
+    """A Vega-Lite configuration; the page tells its legends in words of its own.
+
+    Args:
+        colors: `LIGHT` or `DARK`.
+        legends: Whether the chart draws its own.
+    """
+    ink, muted, line = colors["ink"], colors["muted"], colors["line"]
+    return {
+        "background": "transparent",
+        "padding": 2,
+        "font": _AXIS_FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": muted,
+            "titleColor": muted,
+            "gridColor": line,
+            "domainColor": muted,
+            "tickColor": muted,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelPadding": 5,
+            "titlePadding": 10,
+        },
+        "axisY": {"domain": False, "ticks": False},
+        "title": {
+            "anchor": "start",
+            "frame": "group",
+            "color": ink,
+            "subtitleColor": muted,
+            "fontSize": 16,
+            "fontWeight": 600,
+            "subtitleFontSize": 12,
+            "subtitlePadding": 5,
+            "offset": 14,
+        },
+        "legend": {
+            "disable": not legends,
+            "orient": "bottom",
+            "columns": 3,
+            "labelColor": ink,
+            "labelFontSize": 12,
+        },
+        "range": {"category": colors["runs"], "ordinal": colors["losses"]},
+        "style": _styles(colors),
+    }
+
+
+def _styles(colors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the marks are called, and how they look."""
+    mean, tail, ink = colors["mean"], colors["tail"], colors["ink"]
+    return {
+        "mean": {"color": mean, "strokeWidth": 2.5, "strokeJoin": "round"},
+        "tail": {"color": tail, "strokeWidth": 2, "strokeDash": [6, 4]},
+        "interval": {"color": mean, "opacity": 0.35},
+        "range": {"color": mean, "opacity": 0.12},
+        "ideal": {"color": colors["ideal"], "strokeDash": [2, 3]},
+        "deadline": {"color": ink, "strokeWidth": 1.5},
+        "dot": {"color": mean, "opacity": 0.75, "size": 36},
+        "percentile": {"color": mean, "fill": colors["paper"], "size": 60, "strokeWidth": 2},
+        "note": {"color": colors["muted"], "fontSize": 12},
+        "loss": {"stroke": colors["paper"], "strokeWidth": 1},
+        "band": {"opacity": 0.2},
+        "tails": {"strokeDash": [5, 4], "strokeWidth": 1.5},
+        "line": {"strokeWidth": 2.5},
+    }
