@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import NamedTuple
 
@@ -111,39 +112,42 @@ def list_mask(lists: Lists, index: int, deadline: int) -> float:
     return right / len(lists.references)
 
 
-def seconds(call: Callable[[], Floats]) -> tuple[float, Floats]:
-    """How long a call takes, and what it gives."""
+def walk(one: Callable[[Lists, int, int], float], lists: Lists, deadlines: list[int]) -> Floats:
+    """One mask at a time, over every round and the deadlines given."""
+    rounds = range(len(lists.latency_ns))
+    return np.array([[one(lists, index, deadline) for deadline in deadlines] for index in rounds])
+
+
+def checked(call: Callable[[], Floats], expected: Floats) -> float:
+    """How many seconds a call takes to give the values expected."""
     begin = time.perf_counter()
     result = call()
-    return time.perf_counter() - begin, result
+    took = time.perf_counter() - begin
+    assert np.array_equal(result, expected), "the values differ"
+    return took
 
 
 def compare(samples: int, rounds: int) -> None:
     """Side by side; the slow peers take every 13th deadline in each of 13 repetitions."""
     data = simulate(samples, rounds)
     lists = Lists.of(data)
+    whole = {
+        "tailmark: quality_at_deadlines": ours,
+        "one mask at a time, vectorised numpy": vectorised,
+    }
     walks = {
         "one mask at a time, arrays walked item by item": array_mask,
         "one mask at a time, plain Python lists": list_mask,
     }
-    masks = {"one mask at a time, vectorised numpy": vectorised}
-    names = ["tailmark: quality_at_deadlines", *masks, *walks]
+    names = [*whole, *walks]
     spent: dict[str, list[float]] = {name: [] for name in names}
     exact = ours(data)
     for part in range(REPETITIONS):
-        chosen = data.deadlines_ns[part::REPETITIONS].tolist()
-        whole = {names[0]: ours, **masks}
         for name, grade in whole.items():
-            took, values = seconds(lambda grade=grade: grade(data))
-            assert np.array_equal(values, exact), f"{name} differs"
-            spent[name].append(took)
+            spent[name].append(checked(partial(grade, data), exact))
+        chosen = data.deadlines_ns[part::REPETITIONS].tolist()
         for name, one in walks.items():
-            took, values = seconds(
-                lambda one=one: np.array(
-                    [[one(lists, index, d) for d in chosen] for index in range(rounds)]
-                )
-            )
-            assert np.array_equal(values, exact[:, part::REPETITIONS]), f"{name} differs"
+            took = checked(partial(walk, one, lists, chosen), exact[:, part::REPETITIONS])
             spent[name].append(took * len(data.deadlines_ns) / len(chosen))
     least = median(spent[names[0]])
     count = rounds * len(data.deadlines_ns)

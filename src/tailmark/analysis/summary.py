@@ -274,7 +274,7 @@ def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
             values, bounds=_UNIT, undefined="in some round no answer was on time to be graded"
         ),
         tail={share: tail_quantile(values, share) for share in TAILS},
-        cvar={share: tail_mean_by_round(values, share) for share in TAILS},
+        cvar={share: tail_mean_by_round(values, share, bounds=_UNIT) for share in TAILS},
         worst=float(np.min(values)),
         rounds=tuple(values.tolist()),
         loss=dict(zip(LOSSES, grades.loss[:, k].mean(axis=0).tolist(), strict=True))

@@ -26,7 +26,10 @@ class Grader(Protocol):
 class Metric(Protocol):
     """A way to grade answers."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What files, commands and reports call it."""
+        ...
 
     def prepare(self, outputs: Any, references: Any) -> Grader:
         """Look at everything once.

@@ -120,13 +120,20 @@ def rounds_needed(share: float, confidence: float = 0.95) -> int:
     return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-edge))
 
 
-def tail_mean_by_round(values: Floats, share: float, *, confidence: float = 0.95) -> Estimate:
+def tail_mean_by_round(
+    values: Floats,
+    share: float,
+    *,
+    confidence: float = 0.95,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
     """CVaR over rounds, its spread from the influence function, where the tail holds enough rounds.
 
     Args:
         values: One a round, shape (rounds,).
         share: Of the rounds, the worst.
         confidence: Of the interval.
+        bounds: What no round can leave; the interval is cut there.
     """
     n = len(values)
     method = "influence function over rounds"
@@ -152,7 +159,12 @@ def tail_mean_by_round(values: Floats, share: float, *, confidence: float = 0.95
     influence = edge - np.maximum(edge - values, 0) / share
     half = half_width(influence, confidence)
     return Estimate(
-        value=value, low=value - half, high=value + half, confidence=confidence, n=n, method=method
+        value=value,
+        low=max(bounds[0], value - half),
+        high=min(bounds[1], value + half),
+        confidence=confidence,
+        n=n,
+        method=method,
     )
 
 
@@ -204,12 +216,19 @@ def pooled_percentile(
             reason=f"p{percent:g} varies too much between rounds to bound from {n}: measure more",
         )
     top = latency_percentile(ordered, 100 * high)
+    if top == NEVER:
+        return Estimate(
+            value=float(value),
+            confidence=confidence,
+            n=n,
+            method=method,
+            reason=f"p{percent:g} has no upper end: too many queries have no answer",
+        )
     return Estimate(
         value=float(value),
         low=float(latency_percentile(ordered, 100 * low)),
-        high=None if top == NEVER else float(top),
+        high=float(top),
         confidence=confidence,
         n=n,
         method=method,
-        reason="beyond the upper end, queries have no answer" if top == NEVER else None,
     )

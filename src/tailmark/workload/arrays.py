@@ -117,11 +117,14 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
         WorkloadError: Missing or unreadable.
     """
     try:
-        held = np.load(path, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            raise WorkloadError(f"{str(path)!r} holds one array without a name: save it by np.savez")
-        with held as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as file:  # which NumPy would leave open on a damaged one
+            held = np.load(file, allow_pickle=False)
+            if isinstance(held, np.ndarray):
+                raise WorkloadError(
+                    f"{str(path)!r} holds one array without a name: save it by np.savez"
+                )
+            with held:
+                return {name: held[name] for name in held.files}
     except FileNotFoundError:
         raise WorkloadError(f"{str(path)!r} does not exist: give an .npz file") from None
     except _UNREADABLE as cause:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from tailmark.errors import WorkloadError, nearest
 from tailmark.workload.base import Samples, check_labels, digest
@@ -195,19 +195,22 @@ class Images:
             seen.add(name)
 
     def _from_folders(self) -> list[tuple[str, int]]:
-        folders = sorted(p for p in self.path.iterdir() if p.is_dir())
-        listed = [
-            (str(file.relative_to(self.path)), label)
-            for label, folder in enumerate(folders)
-            for file in sorted(folder.iterdir())
-            if file.suffix.lower() in _SUFFIXES
+        folders = sorted(p for p in self.path.iterdir() if p.is_dir() and p.name[0] != ".")
+        held = [
+            sorted(str(f.relative_to(self.path)) for f in p.iterdir() if _is_image(f))
+            for p in folders
         ]
-        if not listed:
+        if not any(held):
             raise WorkloadError(
                 f"{str(self.path)!r} has no class folders with images: "
                 "give labels: FILE.csv, or one folder a class"
             )
-        return listed
+        for folder, files in zip(folders, held, strict=True):
+            if not files:  # passing it over would renumber the classes after it
+                raise WorkloadError(
+                    f"class folder {folder.name!r} holds no images: add some, or take it away"
+                )
+        return [(file, label) for label, files in enumerate(held) for file in files]
 
     def _read(self, name: str) -> bytes:
         try:
@@ -232,17 +235,21 @@ class Images:
         }
 
 
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in _SUFFIXES and file.name[0] != "."
+
+
 def _opened(name: str, content: bytes, use: Callable[[Image.Image], Any]) -> Any:
     """Decode and use an image, naming it if either fails."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             return use(image)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as cause:
+    except WorkloadError as cause:
+        raise WorkloadError(f"image {name!r}: {cause}") from cause
+    except Exception as cause:  # what Pillow's formats raise on broken bytes shares no base
         raise WorkloadError(
             f"image {name!r} cannot be decoded: replace it, or take it out of the labels"
         ) from cause
-    except WorkloadError as cause:
-        raise WorkloadError(f"image {name!r}: {cause}") from cause
 
 
 def _prepare(preprocess: Preprocess, raw: tuple[str, bytes]) -> npt.NDArray[Any]:

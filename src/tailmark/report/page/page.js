@@ -11,7 +11,9 @@
 
   // Plots.
 
-  const themeName = () => root.dataset.theme || (night.matches ? "dark" : "light");
+  /** Paper is light, whatever the screen is. */
+  const themeName = () =>
+    "printing" in root.dataset ? "light" : root.dataset.theme || (night.matches ? "dark" : "light");
 
   /** What one figure draws now: its chart, with the rows of the chosen deadline. */
   function drawing(figure) {
@@ -246,6 +248,15 @@
     showTheme();
   });
   night.addEventListener("change", showTheme);
+  addEventListener("beforeprint", () => {
+    root.dataset.printing = "true";
+    for (const doubts of document.querySelectorAll(".doubts")) doubts.open = true;
+    drawAll(); // done when this returns: nothing in it waits for more than a promise
+  });
+  addEventListener("afterprint", () => {
+    delete root.dataset.printing;
+    drawAll();
+  });
   addEventListener("resize", () => requestAnimationFrame(() => {
     for (const section of sections) align(section, find(section, "[data-plot=quality-deadline]"));
   }));

@@ -1,0 +1,68 @@
+"""Small runs on a virtual clock: the same on every machine, and measured in no time."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import tailmark
+from tailmark.testing import LawfulSystem, VirtualClock
+
+SAMPLES = 40
+MEASURE = Callable[..., tailmark.Run]
+
+
+def bursty_ns(random: np.random.Generator) -> float:
+    """About a millisecond; one in ten takes several."""
+    return float(random.gamma(20, 50_000) * (5 if random.random() < 0.1 else 1))
+
+
+def mostly_right(batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Scores of ten classes; every eighth sample is answered wrongly."""
+    label, number = int(batch[0, 0]), int(batch[0, 1])
+    scores = np.zeros((1, 10), dtype=np.float32)
+    scores[0, (label + (number % 8 == 0)) % 10] = 1
+    return scores
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> MEASURE:
+    """Measures a run: ``measured(rounds=…, references=…, **more)``."""
+
+    def make(
+        *,
+        name: str = "run",
+        rounds: int = 12,
+        references: bool = True,
+        answer: Callable[[Any], Any] = mostly_right,
+        **more: Any,
+    ) -> tailmark.Run:
+        labels = np.arange(SAMPLES) % 10
+        inputs = np.stack([labels, np.arange(SAMPLES)], axis=1)
+        clock = VirtualClock()
+        settings: dict[str, Any] = {"quality": {"deadlines": ["1.2ms", "p90"]}} | more
+        return tailmark.measure(
+            tailmark.Arrays(inputs=inputs, references=labels if references else None, classes=10),
+            LawfulSystem(clock=clock, law=bursty_ns, answer=answer),
+            out=tmp_path_factory.mktemp("runs") / name,
+            rounds=rounds,
+            clock=clock,
+            **settings,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run(measured: MEASURE) -> tailmark.Run:
+    """Eighty rounds: enough for every interval over rounds."""
+    return measured(rounds=80, require={"quality": ">= 0.5", "at": "1.2ms"})
+
+
+@pytest.fixture(scope="session")
+def page(run: tailmark.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on it."""
+    return tailmark.write_report(run, tmp_path_factory.mktemp("page") / "report.html")
