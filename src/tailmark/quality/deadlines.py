@@ -68,7 +68,9 @@ def quality_at_deadlines(
     lent = None
     if fallback is not None:
         if not isinstance(fallback, tuple | list) or len(fallback) != 2:
-            raise InputError(f"fallback is {fallback!r}: give (latency, outputs) of the other system")
+            raise InputError(
+                f"fallback is {fallback!r}: give (latency, outputs) of the other system"
+            )
         lent_latency = _latencies(fallback[0], "fallback's latency")
         if lent_latency.shape != latency.shape:
             raise InputError(

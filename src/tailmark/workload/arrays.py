@@ -12,7 +12,15 @@ import numpy.typing as npt
 from tailmark.errors import WorkloadError, nearest
 from tailmark.workload.base import Sample, Samples, check_labels, digest
 
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What NumPy and zipfile raise on a file that is no ``.npz``, or no longer whole."""
 
 
@@ -119,7 +127,9 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         held = np.load(path, allow_pickle=False)
         if isinstance(held, np.ndarray):
-            raise WorkloadError(f"{str(path)!r} holds one array without a name: save it by np.savez")
+            raise WorkloadError(
+                f"{str(path)!r} holds one array without a name: save it by np.savez"
+            )
         with held as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
