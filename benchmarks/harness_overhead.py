@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from tailmark import Digits, Estimate, OnnxRuntime
 from tailmark.clock import MonotonicClock
-from tailmark.decode.base import Catalogue
 from tailmark.decode.classes import Classes
-from tailmark.drive.closed_loop import Recording, issue
+from tailmark.drive.closed_loop import issue
+from tailmark.drive.recording import Recording
+from tailmark.records.catalogue import Catalogue
 from tailmark.stats.rounds import tail_quantile
 from tailmark.system.base import with_batch_axis
 
@@ -176,11 +177,13 @@ def show(name: str, bare: list[Block], harness: list[Block]) -> float:
         rows.append((*np.quantile(pooled, [0.5, 0.99]), wall))
         print(f"{name + ', ' + side:<34}" + "".join(f"{value:>10,.0f}" for value in rows[-1]))
     added = p50_added(bare, harness)
-    more = (added.value or 0.0, *np.subtract(rows[1], rows[0])[1:])
+    if added.value is None:
+        raise SystemExit("no turn was finished: raise SECONDS")
+    more = (added.value, *np.subtract(rows[1], rows[0])[1:])
     print(
         f"{'  difference':<34}" + "".join(f"{value:>+10,.0f}" for value in more) + interval(added)
     )
-    return added.value or 0.0
+    return added.value
 
 
 def main() -> None:

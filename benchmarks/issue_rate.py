@@ -19,7 +19,8 @@ from statistics import median
 import numpy as np
 
 from tailmark.clock import MonotonicClock
-from tailmark.drive.closed_loop import Recording, issue
+from tailmark.drive.closed_loop import issue
+from tailmark.drive.recording import Recording
 
 REPETITIONS = 9
 QUERIES = 300_000
@@ -124,7 +125,7 @@ NAMES = {
 def in_fresh_process(kind: str) -> float:
     """One repetition."""
     command = [sys.executable, __file__, kind]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def main() -> None:

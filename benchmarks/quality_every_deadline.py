@@ -188,7 +188,7 @@ def whole_curve(samples: int, rounds: int) -> None:
         "with intervals for mean and 5 % quantile, in a process of its own\n"
     )
     print(f"{'quality of every round at every deadline':<50}{graded - begin:>10.2f} s")
-    print(f"{'  of which sorting, done again alone':<50}{sorting:>10.2f} s")
+    print(f"{'  for scale: one np.sort (int64) a round, alone':<50}{sorting:>10.2f} s")
     print(f"{'intervals':<50}{done - graded:>10.2f} s")
     total = done - begin
     print(f"{'together':<50}{total:>10.2f} s")

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from tailmark.analysis.summary import Summary, summarize
     from tailmark.decode.classes import Classes
     from tailmark.decode.labels import Labels
-    from tailmark.experiment import Experiment, load_experiment
+    from tailmark.experiment import Experiment
+    from tailmark.experiment_file import load_experiment
     from tailmark.machine import audit
-    from tailmark.measurement import measure
+    from tailmark.measurement import measure, run_experiment
     from tailmark.quality.deadlines import quality_at_deadlines
     from tailmark.records.model import Round, Run
     from tailmark.records.store import open_run
+    from tailmark.rehearsal import rehearse
     from tailmark.report.html import write_report
     from tailmark.scenario.single_stream import SingleStream
     from tailmark.stats.estimate import Estimate
@@ -47,10 +49,12 @@ _HOMES = {
     "audit": "machine",
     "demo": "study.demo",
     "judge": "analysis.gate",
-    "load_experiment": "experiment",
+    "load_experiment": "experiment_file",
     "measure": "measurement",
     "open_run": "records.store",
     "quality_at_deadlines": "quality.deadlines",
+    "rehearse": "rehearsal",
+    "run_experiment": "measurement",
     "summarize": "analysis.summary",
     "write_report": "report.html",
 }
@@ -78,6 +82,8 @@ __all__ = [
     "measure",
     "open_run",
     "quality_at_deadlines",
+    "rehearse",
+    "run_experiment",
     "summarize",
     "write_report",
 ]

@@ -13,8 +13,9 @@ import numpy as np
 
 from tailmark.clock import Clock, MonotonicClock
 from tailmark.decode.labels import Labels
-from tailmark.drive.closed_loop import Recording, issue
+from tailmark.drive.closed_loop import issue
 from tailmark.drive.isolated import IsolatedService
+from tailmark.drive.recording import Recording
 from tailmark.records.environment import governor, load_average, usable_cores
 from tailmark.system.function import Function
 from tailmark.units import format_duration

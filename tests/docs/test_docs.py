@@ -80,7 +80,7 @@ def test_every_setting_of_the_schema_is_documented() -> None:
     import dataclasses
 
     from tailmark import plugins
-    from tailmark.experiment import _Schema
+    from tailmark.experiment_file import _Schema
 
     text = (ROOT / "docs/reference/experiment.md").read_text(encoding="utf-8")
     names = set(_Schema.model_fields)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tailmark.records.logbook import differences
 from tailmark.records.model import COLUMNS, NEVER, Manifest, References, Round, Status
-from tailmark.records.store import RunWriter, differences, open_run
+from tailmark.records.store import RunWriter, open_run
 
 NANOSECONDS = st.integers(-1, 2**62)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -40,15 +41,19 @@ def manifest(**changes: Any) -> Manifest:
     return Manifest(**{**held, **changes})
 
 
+OPTIONAL = ("started_ns", "preprocess_ns", "inference_ns", "postprocess_ns")
+SOME = st.sets(st.sampled_from(OPTIONAL))
+
+
 @st.composite
-def arbitrary_rounds(draw: st.DrawFn, index: int = 0) -> Round:
-    """A round of any rows and any of the optional columns."""
+def arbitrary_rounds(draw: st.DrawFn, index: int = 0, optional: set[str] | None = None) -> Round:
+    """A round of any rows, with these of the optional columns, or with any."""
     rows = draw(st.integers(1, 20))
+    present = draw(SOME) if optional is None else optional
 
     def column(dtype: str, elements: st.SearchStrategy[int]) -> npt.NDArray[Any]:
         return draw(hnp.arrays(dtype, rows, elements=elements))
 
-    optional = ("started_ns", "preprocess_ns", "inference_ns", "postprocess_ns")
     return Round(
         index=index,
         facts=draw(FACTS),
@@ -59,7 +64,7 @@ def arbitrary_rounds(draw: st.DrawFn, index: int = 0) -> Round:
         completed_ns=column("int64", NANOSECONDS),
         status=column("int8", st.sampled_from([int(s) for s in Status])),
         output_id=np.full(rows, -1, dtype=np.int32),
-        **{name: column("int64", NANOSECONDS) for name in optional if draw(st.booleans())},
+        **{name: column("int64", NANOSECONDS) for name in present},
     )
 
 
@@ -75,12 +80,13 @@ def same(a: Round, b: Round) -> bool:
     return a.index == b.index and a.facts == b.facts and all(map(alike, COLUMNS))
 
 
-@given(st.lists(st.integers(), min_size=1, max_size=3).flatmap(
-    lambda some: st.tuples(*[arbitrary_rounds(i) for i in range(len(some))])
-))
-@settings(max_examples=60)
-def test_rounds_come_back_as_they_were(rounds: tuple[Round, ...]) -> None:
+@given(st.data(), SOME, st.integers(1, 3))
+@settings(max_examples=25)
+def test_rounds_come_back_as_they_were(
+    data: st.DataObject, optional: set[str], count: int
+) -> None:
     """Columns, types, missing values and facts; on their own and as one table."""
+    rounds = [data.draw(arbitrary_rounds(i, optional)) for i in range(count)]
     with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder, "run")) as writer:
         writer.begin(manifest(), References(ids=("a",)))
         for one in rounds:
@@ -103,7 +109,7 @@ def test_rounds_come_back_as_they_were(rounds: tuple[Round, ...]) -> None:
     st.lists(TEXT, min_size=1, max_size=5, unique=True),
     st.data(),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_what_is_true_of_the_run_comes_back_as_it_was(
     about: Manifest, ids: list[str], data: st.DataObject
 ) -> None:

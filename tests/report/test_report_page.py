@@ -68,7 +68,7 @@ def test_the_page_needs_nothing_beside_itself(page: Path) -> None:
     """Every address in the page is inside it, and its policy forbids all others."""
     text = page.read_text(encoding="utf-8")
     assert all(a.startswith(("data:", "#")) for a in Reader(text).addresses)
-    assert "default-src 'none'" in text
+    assert "default-src &#39;none&#39;" in text
     assert len(text) < 1_500_000
 
 
@@ -213,25 +213,24 @@ def test_a_run_graded_with_a_fallback_is_shown_without_it(
 def test_many_rounds_stay_a_small_page(measured: Measure, tmp_path: Path) -> None:
     """The grid of deadlines thins out where rounds × deadlines would be many."""
     run = measured(rounds=5)
-    many = replace(run, stored=_Repeated(run.stored, 3_000))
+    many = replace(run, stored=_Repeated(run.stored, 2_500))
     shown = read(many, folder=tmp_path)
     matrix = shown.report["runs"][0]["rounds"]
-    assert len(matrix) * len(matrix[0]) < 500_000
+    assert len(matrix) * len(matrix[0]) <= 400_000 * 1.1
 
 
 class _Repeated:
     """The same rounds again and again."""
 
     def __init__(self, rounds: Any, times: int) -> None:
-        self._rounds = rounds
+        self._rounds: list[tailmark.Round] = [rounds[index] for index in range(len(rounds))]
         self._times = times
 
     def __len__(self) -> int:
         return self._times
 
     def __getitem__(self, index: int) -> tailmark.Round:
-        found: tailmark.Round = self._rounds[index % len(self._rounds)]
-        return found
+        return self._rounds[index % len(self._rounds)]
 
 
 def test_plots_are_written_as_png_and_svg(run: tailmark.Run, tmp_path: Path) -> None:

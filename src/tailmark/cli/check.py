@@ -10,7 +10,7 @@ from tailmark.units import format_duration
 def check(experiment: ExperimentFile, *, settings: Settings = None, json: Json = False) -> None:
     """Validate an experiment without measuring: files, settings, and that the parts fit."""
     plan = tailmark.load_experiment(experiment, settings or ())
-    found = plan.check()
+    found = tailmark.rehearse(plan)
     if json:
         print_json(
             {

@@ -26,7 +26,9 @@ def run(
         raise InputError("--resume needs the run to go on with: give --out RUN")
     plan = tailmark.load_experiment(experiment, settings or ())
     with progress_bar() as progress:
-        measured = plan.run(out or new_run(experiment.stem), resume=resume, progress=progress)
+        measured = tailmark.run_experiment(
+            plan, out=out or new_run(experiment.stem), resume=resume, progress=progress
+        )
     show(tailmark.summarize(measured))
     typer.echo(f"\n{measured.path}")
     if plan.require:

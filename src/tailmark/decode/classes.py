@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.decode.base import Answer, BadOutputError, Decode
+from tailmark.decode.base import BadOutputError, Decode
 from tailmark.errors import SystemSetupError
+from tailmark.records.catalogue import Answer
 
 NO_LABEL = -1
 """What a class becomes that no label names (a model's "background"): never right."""

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.decode.base import Answer, BadOutputError, Decode
+from tailmark.decode.base import BadOutputError, Decode
 from tailmark.errors import SystemSetupError
+from tailmark.records.catalogue import Answer
 
 
 @dataclass(frozen=True, kw_only=True)

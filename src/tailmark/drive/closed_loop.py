@@ -1,55 +1,19 @@
 """The hot path: one query after another, each issued when the last completed.
 
-Between two queries stands only what the next one needs; nothing is allocated that stays, so a
-query costs 21 bytes (45 with stages) however many there are. The answer is decoded after the
-completion is stamped, unless decoding itself is timed.
+Between two queries stands only what the next one needs, and nothing is allocated that stays. The
+answer is decoded after the completion is stamped, unless decoding itself is timed.
 """
 
-from array import array
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from tailmark.drive.isolated import IsolatedService, Outcome
-from tailmark.drive.service import Service, describe_failure
-from tailmark.records.model import NONE, Int32s, Status
-
-_FAILED = int(Status.failed)
-_DISTINCT_FAILURES = 100
+from tailmark.drive.recording import Recording
+from tailmark.drive.service import Service
+from tailmark.records.model import Int32s
 
 Number = Callable[[Any], int]
 """Turns a decoded answer into the number it is stored under."""
-
-
-class Recording:
-    """One round as it happens: preallocated columns, in nanoseconds of the clock."""
-
-    def __init__(self, rows: int, *, stages: bool = False) -> None:
-        self.issued = array("q", bytes(8 * rows))
-        self.completed = array("q", bytes(8 * rows))
-        self.status = bytearray(rows)
-        self.output_id = array("i", [NONE]) * rows
-        self.stages = tuple(array("q", bytes(8 * rows)) for _ in range(3 if stages else 0))
-        self.failures: Counter[str] = Counter()
-
-    def fail(self, row: int, cause: BaseException | str, status: int = _FAILED) -> None:
-        """Note that a row has no answer, and why."""
-        self.status[row] = status
-        text = cause if isinstance(cause, str) else describe_failure(cause)
-        if text in self.failures or len(self.failures) < _DISTINCT_FAILURES:
-            self.failures[text] += 1
-
-    def position(self) -> int:
-        """The row in progress: rows before it have completed. Safe to ask from another thread."""
-        return bisect_left(range(len(self.completed)), True, key=lambda i: not self.completed[i])
-
-    def column(self, name: str) -> npt.NDArray[np.int64]:
-        """A column of moments as an array (no copy)."""
-        return np.frombuffer(getattr(self, name), dtype=np.int64)
 
 
 def issue(

@@ -16,11 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tailmark.decode.base import Decoder
 from tailmark.drive.service import (
     FIRST_TRIES,
+    Opened,
     Reply,
     Timed,
     describe_failure,
@@ -34,16 +35,6 @@ from tailmark.workload.base import Workload
 _PR_SET_PDEATHSIG = 1
 _OPEN_TIMEOUT_S = 600.0
 _CHILD = "from tailmark.drive.isolated import main; main()"
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What the child says once its service is open."""
-
-    system: dict[str, Any]
-    warnings: tuple[str, ...]
-    open_ns: int
-    first_query_ns: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +67,7 @@ class IsolatedService:
     ) -> None:
         self._timeout_s = timeout_ns / 1e9
         self._skip: set[int] = set()
+        self.opened: Opened
         try:
             self._recipe = pickle.dumps((workload, system, decoder, timed))
         except (pickle.PicklingError, AttributeError, TypeError) as cause:
@@ -108,7 +100,7 @@ class IsolatedService:
             self._spawn()
             said = self._first_words()
             if isinstance(said, Opened):
-                self.opened: Opened = said
+                self.opened = said
                 return
             self._stop()
             if isinstance(said, InputError):
@@ -191,11 +183,7 @@ def _serve(pipe: Connection) -> None:
             SystemSetupError(f"the isolated system cannot be opened: {describe_failure(cause)}")
         )
         return
-    pipe.send(
-        Opened(
-            service.predictor.describe(), service.warnings, service.open_ns, service.first_query_ns
-        )
-    )
+    pipe.send(service.opened)
     while True:
         pipe.send(service.reply(pipe.recv(), timed))
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tailmark.decode.base import Answer, Decode, Decoder
+from tailmark.decode.base import Decode, Decoder
 from tailmark.errors import SystemSetupError, WorkloadError
+from tailmark.records.catalogue import Answer
 from tailmark.system.base import Batch, Predictor, System, with_batch_axis
 from tailmark.workload.base import Samples
 
@@ -20,6 +21,23 @@ FIRST_TRIES = 32
 """How many samples may fail at first before the system is called broken."""
 
 _MEMORY_SHARE = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a service says of itself once it is open.
+
+    Args:
+        system: The settings in effect.
+        warnings: What could not be checked.
+        open_ns: How long the system took to open.
+        first_query_ns: How long its very first call took.
+    """
+
+    system: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    open_ns: int
+    first_query_ns: int
 
 
 @dataclass(frozen=True)
@@ -42,18 +60,14 @@ class Service:
         inputs: By sample: batches of one (``timed: inference``) or raw samples (``total``).
         prepare: Raw sample to batch.
         decode: Raw output to answer.
-        warnings: What could not be checked.
-        open_ns: How long the system took to open.
-        first_query_ns: How long its very first call took.
+        opened: What it says of itself.
     """
 
     predictor: Predictor
     inputs: list[Any]
     prepare: Callable[[Any], Batch]
     decode: Decode
-    warnings: tuple[str, ...]
-    open_ns: int
-    first_query_ns: int
+    opened: Opened
 
     def reply(self, index: int, timed: Timed) -> Reply:
         """Answer one sample, timing each stage; what the system raises becomes a failure."""
@@ -121,9 +135,12 @@ def open_service(
             inputs=inputs,
             prepare=prepare,
             decode=decode,
-            warnings=tuple(warnings),
-            open_ns=open_ns,
-            first_query_ns=first_query_ns,
+            opened=Opened(
+                system=predictor.describe(),
+                warnings=tuple(warnings),
+                open_ns=open_ns,
+                first_query_ns=first_query_ns,
+            ),
         )
     raise SystemSetupError(
         f"the system failed on each of the first {len(first_tries)} samples, so nothing is "

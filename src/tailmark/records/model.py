@@ -1,10 +1,11 @@
 """A run in memory: columns of facts, frozen. Knows nothing of files, systems or statistics."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -92,9 +93,48 @@ class Round:
         )
         return np.where(self.answered, spent, NEVER)
 
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table` with nulls for `NONE`; the facts are its schema's metadata."""
+        import pyarrow as pa
+
+        columns = {}
+        for name in COLUMNS:
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if name == "status":
+                columns[name] = pa.DictionaryArray.from_arrays(values, [s.name for s in Status])
+            else:
+                missing = values == NONE if name in _NULLABLE else None
+                columns[name] = pa.array(values, mask=missing)
+        return pa.table(columns, metadata={"tailmark": json.dumps(dict(self.facts))})
+
+    @classmethod
+    def from_arrow(cls, index: int, table: Any) -> Self:
+        """The inverse of `to_arrow`; columns it does not know are left out.
+
+        Args:
+            index: Which round.
+            table: A `pyarrow.Table`.
+        """
+        columns: dict[str, Any] = {}
+        for name in table.column_names:
+            column = table.column(name).combine_chunks()
+            if name == "status":
+                codes = [Status[text] for text in column.dictionary.to_pylist()]
+                indices = column.indices.to_numpy(zero_copy_only=False)
+                columns[name] = np.array(codes, dtype=np.int8)[indices]
+            elif name in COLUMNS:
+                filled = column.fill_null(NONE) if column.null_count else column
+                columns[name] = filled.to_numpy(zero_copy_only=False)
+        facts = json.loads((table.schema.metadata or {}).get(b"tailmark", b"{}"))
+        return cls(index=index, facts=facts, **columns)
+
 
 COLUMNS = tuple(f.name for f in fields(Round) if f.name not in ("index", "facts"))
 """The columns of a round, in the order they are stored."""
+
+_NULLABLE = frozenset(COLUMNS) - {"query", "sample", "scheduled_ns", "issued_ns", "status"}
 
 
 class Rounds(Protocol):
@@ -208,11 +248,9 @@ class Run:
         """All rows as one `pyarrow.Table`, with a ``round`` column before the stored ones."""
         import pyarrow as pa
 
-        from tailmark.records.store import round_table
-
         tables = []
         for one in self.rounds():
-            table = round_table(one).replace_schema_metadata()
+            table = one.to_arrow().replace_schema_metadata()
             index = pa.array(np.full(len(one), one.index, dtype=np.int32))
             tables.append(table.add_column(0, "round", index))
         return pa.concat_tables(tables)

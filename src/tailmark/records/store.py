@@ -10,7 +10,7 @@ the writer, the rounds that are there are whole, and every output they refer to 
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from functools import cached_property
@@ -25,16 +25,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from tailmark.errors import StoreError
-from tailmark.records.model import (
-    COLUMNS,
-    NONE,
-    Manifest,
-    Outputs,
-    References,
-    Round,
-    Run,
-    Status,
-)
+from tailmark.records.model import Manifest, Outputs, References, Round, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,14 +33,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 _LOCK = ".writer.lock"
 _FOLDERS = ("rounds", "outputs")
-
-_ALWAYS = {
-    "query": pa.int64(),
-    "sample": pa.int32(),
-    "scheduled_ns": pa.int64(),
-    "issued_ns": pa.int64(),
-}
-_STATUS = pa.dictionary(pa.int8(), pa.string())
 
 
 def open_run(path: str | Path) -> Run:
@@ -117,7 +100,7 @@ class _StoredRounds:
         return self._count
 
     def __getitem__(self, index: int) -> Round:
-        return _round_from(index, read_table(_round_file(self._path, index)))
+        return Round.from_arrow(index, read_table(_round_file(self._path, index)))
 
 
 def count_rounds(path: Path) -> int:
@@ -152,41 +135,6 @@ def read_table(file: Path) -> pa.Table:
 
 def _round_file(path: Path, index: int) -> Path:
     return path / "rounds" / f"{index:05}.parquet"
-
-
-def _nullable(values: npt.NDArray[Any]) -> pa.Array:
-    return pa.array(values, mask=values == NONE)
-
-
-def round_table(one: Round) -> pa.Table:
-    """A round as it is stored; its facts are the schema's metadata."""
-    columns = {}
-    for name in COLUMNS:
-        values = getattr(one, name)
-        if values is None:
-            continue
-        if name == "status":
-            columns[name] = pa.DictionaryArray.from_arrays(values, [s.name for s in Status])
-        else:
-            columns[name] = pa.array(values) if name in _ALWAYS else _nullable(values)
-    return pa.table(columns, metadata={"tailmark": json.dumps(dict(one.facts))})
-
-
-def _round_from(index: int, table: pa.Table) -> Round:
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table.column(name).combine_chunks()
-        if name == "status":
-            codes = {s.name: int(s) for s in Status}
-            kept = column.dictionary.to_pylist()
-            lookup = np.array([codes[k] for k in kept], dtype=np.int8)
-            columns[name] = lookup[column.indices.to_numpy(zero_copy_only=False)]
-        elif name in COLUMNS:
-            filled = column.fill_null(NONE) if column.null_count else column
-            columns[name] = filled.to_numpy(zero_copy_only=False)
-    metadata = table.schema.metadata or {}
-    facts = json.loads(metadata.get(b"tailmark", b"{}"))
-    return Round(index=index, facts=facts, **columns)
 
 
 def _read_references(file: Path) -> References:
@@ -340,7 +288,7 @@ class RunWriter:
             self._write_table(file, table)
         else:
             file.unlink(missing_ok=True)
-        self._write_table(_round_file(self.path, one.index), round_table(one))
+        self._write_table(_round_file(self.path, one.index), one.to_arrow())
 
     def _write_table(self, file: Path, table: pa.Table) -> None:
         self._write(file, lambda part: pq.write_table(table, part, compression="zstd"))
@@ -373,20 +321,3 @@ def _unwritable(path: Path, cause: Exception) -> StoreError:
     done = len(list((path / "rounds").glob("[0-9]*.parquet"))) if path.is_dir() else 0
     kept = f"; its {done} finished rounds stand, go on with --resume" if done else ""
     return StoreError(f"{str(path)!r} cannot be written: {reason}{kept}")
-
-
-def differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Iterable[str] = ()
-) -> list[str]:
-    """Dotted names of the settings in which two nested mappings differ, sorted."""
-    skip = set(ignore)
-    found = []
-    for key in old.keys() | new.keys():
-        if key in skip:
-            continue
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += [f"{key}.{name}" for name in differences(a, b)]
-        elif a != b:
-            found.append(str(key))
-    return sorted(found)

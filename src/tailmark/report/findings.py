@@ -1,7 +1,7 @@
 """All that a page or a plot shows of one run, found once by `tailmark.analysis`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,12 @@ from tailmark.analysis.samples import SampleRecord, notable_samples
 from tailmark.analysis.summary import AtDeadline, Summary, summarize
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
-from tailmark.records.model import Run
+from tailmark.records.model import Round, Rounds, Run
 from tailmark.records.store import open_run
 
 _MOST_CELLS = 400_000
 _FEWEST_POINTS = 40
+_MOST_ROWS_HELD = 2_000_000
 _EDGE = 1.25
 """How far beyond the last deadline of interest a plot reaches."""
 
@@ -75,6 +76,7 @@ def find(
         InputError: Something asked for is not there.
     """
     run = run if isinstance(run, Run) else open_run(run)
+    run = replace(run, stored=_Held(run.stored))
     doubts = []
     if on_late is None and _declared(run, "on_late") == "fallback":
         on_late = "fail"
@@ -134,3 +136,24 @@ def _window(summary: Summary, grid: Sequence[int]) -> range:
     edge = max(grid[-1] if needed is None else needed, summary.at[-1].deadline_ns) * _EDGE
     first, last = np.searchsorted(grid, 1), np.searchsorted(grid, edge, side="right")
     return range(int(min(first, last - 1)), int(last))
+
+
+class _Held:
+    """Rounds read once, as long as memory holds them easily: a report goes over them many times."""
+
+    def __init__(self, stored: Rounds) -> None:
+        self._stored = stored
+        self._held: dict[int, Round] = {}
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, index: int) -> Round:
+        if index in self._held:
+            return self._held[index]
+        one = self._stored[index]
+        if self._rows + len(one) <= _MOST_ROWS_HELD:
+            self._held[index] = one
+            self._rows += len(one)
+        return one

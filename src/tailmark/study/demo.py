@@ -86,16 +86,21 @@ def lesson(summary: Summary) -> list[str]:
         return []
     mean, claimed = at.mean.value, summary.ideal.value or 0.0
     chance = _worst_by_chance(mean, summary.samples, summary.rounds)
-    return [
+    answers = (
         f"Every round gave the same answers, {percent(claimed)} of them right. By "
-        f"{format_duration(at.deadline_ns)} {percent(at.on_time.value)} of all answers were there.",
+        f"{format_duration(at.deadline_ns)} {percent(at.on_time.value)} of all answers were there."
+    )
+    bursts = (
         f"Had each been late by chance alone, the worst of {summary.rounds} rounds would deliver "
         f"about {percent(chance)}. It delivered {percent(at.worst)}, with up to "
-        f"{at.longest_late_streak} late answers in a row.",
-        f"Neither the accuracy nor the median of "
-        f"{format_duration(summary.latency.percentiles[50].value)} tells that. "
-        "Move the deadline in the report and see.",
-    ]
+        f"{at.longest_late_streak} late answers in a row."
+    )
+    median = format_duration(summary.latency.percentiles[50].value)
+    hidden = (
+        f"Neither the accuracy nor the median of {median} tells that. "
+        "Move the deadline in the report and see."
+    )
+    return [answers, bursts, hidden]
 
 
 def _worst_by_chance(quality: float, samples: int, rounds: int) -> float:

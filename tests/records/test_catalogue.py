@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailmark.decode.base import Catalogue
+from tailmark.records.catalogue import Catalogue
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=30)
 

@@ -1,0 +1,228 @@
+"""The experiment file: YAML to an experiment, checked to the last key before anything runs."""
+
+import dataclasses
+import os
+import re
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from tailmark import plugins
+from tailmark.analysis.gate import parse_requirement
+from tailmark.drive.service import Timed
+from tailmark.errors import ExperimentError, InputError, nearest
+from tailmark.experiment import Experiment
+from tailmark.scenario.base import Order
+from tailmark.units import parse_duration
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class _Quality(BaseModel):
+    """How the run is graded if nobody says otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+    metric: str = "top1"
+    deadlines: list[str | int | float] = []
+    on_late: Literal["fail", "drop", "stale", "fallback"] = "fail"
+
+
+class _Schema(BaseModel):
+    """The file's outline; each plug-in's own settings are checked by its recipe."""
+
+    model_config = ConfigDict(extra="forbid")
+    workload: dict[str, Any]
+    system: dict[str, Any]
+    scenario: dict[str, Any] = {"kind": "single-stream"}
+    rounds: int = 100
+    warmup: int = 50
+    timed: Timed = "inference"
+    engine: Literal["tailmark"] = "tailmark"
+    quality: _Quality = _Quality()
+    require: dict[str, Any] | None = None
+    seed: int = 0
+
+
+def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and check an experiment file.
+
+    Args:
+        path: The YAML file; paths in it are relative to its folder.
+        overrides: ``"system.threads=2"``, each replacing one setting.
+
+    Raises:
+        ExperimentError: What is wrong, where, and what is allowed.
+    """
+    path = Path(path)
+    document = _read(path)
+    for override in overrides:
+        _override(document, override)
+    try:
+        schema = _validated(_Schema, _expanded(document))
+        return _assembled(schema, path)
+    except InputError as cause:
+        raise ExperimentError(f"{str(path)!r}: {cause}") from cause
+
+
+def _assembled(schema: _Schema, path: Path) -> Experiment:
+    folder = path.parent
+    workload = dict(schema.workload)
+    order = workload.pop("order", "shuffled")
+    if order not in typing.get_args(Order):
+        raise ExperimentError(f"workload.order is {order!r}: fixed or shuffled")
+    system = dict(schema.system)
+    decode = dict(system.pop("decode", {"kind": "classes"}))
+    timeout_ns = parse_duration(system.pop("timeout", "10s"), "a timeout")
+    isolate = system.pop("isolate", False)
+    if not isinstance(isolate, bool):
+        raise ExperimentError(f"system.isolate is {isolate!r}: true or false")
+    if schema.require is not None:
+        parse_requirement(schema.require)
+    quality = schema.quality.model_dump()
+    quality["deadlines"] = [str(d) for d in quality["deadlines"]]
+    return Experiment(
+        workload=_plugin("workloads", "workload", workload, folder, ("order",)),
+        system=_plugin("systems", "system", system, folder, ("decode", "timeout", "isolate")),
+        decode=_plugin("decoders", "system.decode", decode, folder),
+        scenario=_plugin("scenarios", "scenario", dict(schema.scenario), folder),
+        order=order,
+        timeout_ns=timeout_ns,
+        isolate=isolate,
+        rounds=schema.rounds,
+        warmup=schema.warmup,
+        timed=schema.timed,
+        quality=quality,
+        require=schema.require,
+        seed=schema.seed,
+        folder=folder,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExperimentError(
+            f"{str(path)!r} does not exist: give an experiment file ('tailmark init' writes one)"
+        ) from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ExperimentError(f"{str(path)!r} cannot be read: {cause}") from cause
+    except yaml.YAMLError as cause:
+        line = getattr(getattr(cause, "problem_mark", None), "line", None)
+        where = f" line {line + 1}" if line is not None else ""
+        problem = getattr(cause, "problem", None) or "no YAML"
+        raise ExperimentError(f"{str(path)!r}{where} is not YAML: {problem}") from cause
+    if not isinstance(document, dict):
+        raise ExperimentError(f"{str(path)!r} is no experiment: it needs workload and system")
+    return document
+
+
+def _override(document: dict[str, Any], text: str) -> None:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ExperimentError(
+            f"--set {text!r} is no setting: write name=value, as system.threads=2"
+        )
+    *parents, last = name.split(".")
+    place = document
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise ExperimentError(f"--set {text!r}: {parent!r} holds one value, not settings")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as cause:
+        raise ExperimentError(f"--set {text!r}: {value!r} is not a YAML value") from cause
+
+
+def _expanded(value: Any) -> Any:
+    """Replace ``${NAME}`` and ``${NAME:-default}`` in every string."""
+    if isinstance(value, dict):
+        return {key: _expanded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_expanded(one) for one in value]
+    return _VARIABLE.sub(_variable, value) if isinstance(value, str) else value
+
+
+def _variable(match: re.Match[str]) -> str:
+    found = os.environ.get(match[1]) or match[2]
+    if found is None:
+        raise ExperimentError(
+            f"the variable {match[1]!r} is not set: set it, or write ${{{match[1]}:-default}}"
+        )
+    return found
+
+
+def _plugin(
+    group: str, where: str, options: dict[str, Any], folder: Path, common: tuple[str, ...] = ()
+) -> Any:
+    """Build a recipe from its ``kind`` and settings."""
+    kind = options.pop("kind", None)
+    if not isinstance(kind, str):
+        known = ", ".join(plugins.names(group))
+        raise ExperimentError(f"{where} has no kind: write kind: and one of {known}")
+    recipe = plugins.load(group, kind)
+    _known_keys(recipe, options, where, common)
+    return _with_folder(_validated(recipe, options, where), folder)
+
+
+def _known_keys(
+    recipe: Any, options: dict[str, Any], where: str, common: tuple[str, ...] = ()
+) -> None:
+    hints = typing.get_type_hints(recipe)
+    known = [f.name for f in dataclasses.fields(recipe)]
+    for key, value in options.items():
+        if key not in known:
+            allowed = [*known, *common]
+            raise ExperimentError(
+                f"{where} has no setting {key!r}{nearest(str(key), allowed)}: "
+                f"it has {', '.join(['kind', *allowed] if '.' not in where else allowed)}"
+            )
+        if dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
+            _known_keys(hints[key], value, f"{where}.{key}")
+
+
+def _validated(kind: Any, options: Any, where: str = "") -> Any:
+    """Check types; the first thing wrong becomes one sentence."""
+    try:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind.model_validate(options)
+        return TypeAdapter(kind).validate_python(options)
+    except ValidationError as cause:
+        raise ExperimentError(_sentence(cause, kind, where)) from cause
+
+
+def _sentence(cause: ValidationError, kind: Any, where: str) -> str:
+    first = cause.errors()[0]
+    parts = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
+    name = ".".join([where, *parts] if where else parts)
+    if first["type"] == "extra_forbidden":
+        known = list(_Quality.model_fields if len(parts) > 1 else kind.model_fields)
+        return (
+            f"there is no setting {name!r}{nearest(parts[-1], known)}: known are {', '.join(known)}"
+        )
+    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"{name} is missing: give it"
+    expected = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{name} is {first['input']!r}: it {expected}"
+
+
+def _with_folder(recipe: Any, folder: Path) -> Any:
+    """Make the recipe's relative paths relative to the experiment's folder."""
+    changes = {}
+    for one, hint in typing.get_type_hints(type(recipe)).items():
+        value = getattr(recipe, one, None)
+        if isinstance(value, Path) and _is_path(hint):
+            changes[one] = folder / value.expanduser()
+    return dataclasses.replace(recipe, **changes) if changes else recipe
+
+
+def _is_path(hint: Any) -> bool:
+    if isinstance(hint, types.UnionType):
+        return Path in typing.get_args(hint)
+    return hint is Path

@@ -1,0 +1,158 @@
+"""A run in the making: its rounds as they come, and a ``run.json`` that stays true of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tailmark.errors import StoreError
+from tailmark.records.catalogue import Catalogue
+from tailmark.records.model import Manifest, References, Round, Status
+from tailmark.records.store import RunWriter, count_rounds, open_run
+
+_MAY_CHANGE = ("rounds", "quality", "require")
+"""Settings that may differ when a run is gone on with: they change nothing that was measured."""
+
+
+class Logbook:
+    """Keeps a run while it is measured.
+
+    Args:
+        writer: Where to.
+        manifest: What is known before anything is measured.
+        columns: Of the outputs.
+    """
+
+    def __init__(self, writer: RunWriter, manifest: Manifest, columns: tuple[str, ...]) -> None:
+        self._writer = writer
+        self._manifest = manifest
+        self._counts: Counter[str] = Counter()
+        self._anomalies: Counter[str] = Counter()
+        self._warnings: list[str] = []
+        self.rounds = 0
+        self.outputs = Catalogue(columns, {})
+        self._earlier = writer.earlier()
+        if self._earlier is not None:
+            self._take_up(self._earlier)
+
+    def _take_up(self, earlier: Manifest) -> None:
+        """Go on where the finished rounds end.
+
+        Raises:
+            StoreError: It is a run of another experiment; what differs is named.
+        """
+        path, fresh = str(self._writer.path), self._manifest
+        differ = differences(earlier.experiment, fresh.experiment, ignore=_MAY_CHANGE)
+        differ += [f"the {name}" for name in differences(earlier.hashes, fresh.hashes)]
+        if earlier.tailmark != fresh.tailmark:
+            differ.append(f"tailmark's version ({earlier.tailmark})")
+        if differ:
+            raise StoreError(
+                f"{path!r} is a run of another experiment (what differs: {', '.join(differ)}): put "
+                "it back to resume, or give another --out"
+            )
+        before, asked = earlier.experiment["rounds"], fresh.experiment["rounds"]
+        if before > asked:
+            raise StoreError(
+                f"{path!r} was begun for {before} rounds and {asked} are asked for: ask for as "
+                "many or more"
+            )
+        self._manifest = replace(earlier, experiment=fresh.experiment)
+        self._warnings += earlier.warnings
+        self._anomalies.update({str(a["what"]): int(a["count"]) for a in earlier.anomalies})
+        if count_rounds(self._writer.path):
+            run = open_run(self._writer.path)
+            for one in run.rounds():
+                self._count(one)
+            self.outputs = Catalogue(tuple(run.outputs), run.outputs)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to measure."""
+        return (
+            self._earlier is not None
+            and self._earlier.status == "complete"
+            and self.rounds >= self._manifest.experiment["rounds"]
+        )
+
+    def begin(self, references: References, warnings: Iterable[str], **known: Any) -> None:
+        """Write down what is known before the first round; a run gone on with keeps its own.
+
+        Args:
+            references: The samples.
+            warnings: Sentences for the reader.
+            known: Further fields of the manifest.
+        """
+        self._warnings = list(dict.fromkeys([*self._warnings, *warnings]))
+        if self._earlier is None:
+            self._manifest = replace(self._manifest, **known)
+            self._writer.begin(self._manifest, references)
+        else:
+            self._writer.update(replace(self._manifest, status="partial"))
+
+    def add(self, one: Round, failures: Mapping[str, int]) -> None:
+        """Write a finished round.
+
+        Args:
+            one: The round.
+            failures: Why queries have no answer, and how many.
+
+        Raises:
+            StoreError: It cannot be written; the earlier rounds stand.
+        """
+        new: dict[str, npt.NDArray[Any]] = self.outputs.take_new()
+        self._writer.append(one, new)
+        self._anomalies.update(failures)
+        self._count(one)
+
+    def _count(self, one: Round) -> None:
+        self.rounds += 1
+        for status in Status:
+            self._counts[status.name] += int(np.count_nonzero(one.status == status))
+
+    @property
+    def first_cause(self) -> str | None:
+        """The commonest failure so far, if not one query was answered."""
+        if self._counts["ok"] or not self._anomalies:
+            return None
+        cause, times = self._anomalies.most_common(1)[0]
+        return f"{times} of {self._counts.total()} with: {cause}"
+
+    def end(self, status: str, warning: str | None = None) -> None:
+        """Say how the run ended; where nothing was begun there is nothing to say."""
+        if not (self._writer.path / "run.json").exists():
+            return
+        said = [*self._warnings, warning] if warning else list(self._warnings)
+        unanswered = self._counts.total() - self._counts["ok"]
+        if unanswered and self._anomalies:
+            what, times = self._anomalies.most_common(1)[0]
+            said.append(
+                f"{unanswered} of {self._counts.total()} queries have no answer; "
+                f"most often ({times}): {what}"
+            )
+        self._writer.update(
+            status=status,
+            counts={s.name: self._counts[s.name] for s in Status},
+            anomalies=tuple({"what": w, "count": n} for w, n in self._anomalies.most_common()),
+            warnings=tuple(said),
+        )
+
+
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Iterable[str] = ()
+) -> list[str]:
+    """Dotted names of the settings in which two nested mappings differ, sorted."""
+    skip = set(ignore)
+    found = []
+    for key in old.keys() | new.keys():
+        if key in skip:
+            continue
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += [f"{key}.{name}" for name in differences(a, b)]
+        elif a != b:
+            found.append(str(key))
+    return sorted(found)
