@@ -1,9 +1,9 @@
 """What the harness adds to one inference: the same calls in a bare loop and in ours, in turn.
 
-The bare loop calls ONNX Runtime itself; ours calls it through `OnnxRuntime`, so that the adapter's
-cost is within what is added. Decoding an answer between two inferences slows the next one, whoever
-does it (it takes over the caches), so the loop that keeps answers has a bare peer that decodes them
-too, and what decoding costs the next inference is shown by itself.
+The bare loop calls ONNX Runtime itself and never looks at an answer; ours calls it through
+`OnnxRuntime`, decodes every answer and keeps it, so the adapter and the bookkeeping are within what
+is added. Decoding slows the inference after it, whoever does it (it takes over the caches); what a
+loop that decodes after every inference would pay is shown by itself.
 """
 
 import gc
@@ -22,16 +22,18 @@ from tailmark import Digits, Estimate, OnnxRuntime
 from tailmark.clock import MonotonicClock
 from tailmark.decode.classes import Classes
 from tailmark.drive.closed_loop import issue
+from tailmark.drive.driver import HOLD
 from tailmark.drive.recording import Recording
 from tailmark.records.catalogue import Catalogue
 from tailmark.stats.rounds import tail_quantile
 from tailmark.system.base import with_batch_axis
 
 SECONDS = 75
-CALLS = 8
+CALLS = 64
 NULL_SECONDS = 10
 NULL_CALLS = 5_000
 GOAL_NS = 1_000
+DECODING = "digits, decoding"
 
 now = MonotonicClock().now_ns
 
@@ -95,7 +97,7 @@ def loops(
     def harness() -> Block:
         recording = Recording(len(order))
         begin = now()
-        issue(rows, ours.inputs, ours.call, recording, now, ours.read, number)
+        issue(rows, ours.inputs, ours.call, recording, now, ours.read, number, hold=HOLD)
         wall = (now() - begin) / len(order)
         return Block(recording.column("completed") - recording.column("issued"), wall)
 
@@ -103,7 +105,7 @@ def loops(
 
 
 def digits_loops() -> dict[str, Loops]:
-    """ONNX Runtime on the built-in digits model, without and with the answers kept."""
+    """ONNX Runtime on the built-in digits model, and a bare loop beside one that decodes."""
     samples = Digits().open()
     inputs = [with_batch_axis(samples.prepare(samples.load(i))) for i in range(len(samples))]
     order = np.random.default_rng(0).integers(0, len(inputs), CALLS).tolist()
@@ -117,14 +119,13 @@ def digits_loops() -> dict[str, Loops]:
     classes = Classes()
     decode, _ = classes.bind(predict(inputs[0]), samples.classes, samples.references)
     number = Catalogue(classes.columns, {}).number
+    silent = Calls(feeds, run)
+    decoding = Calls(feeds, run, lambda outputs: decode(outputs[0]))
+    kept = loops(order, silent, Calls(inputs, predict, decode), number)
     return {
-        "digits, ONNX Runtime": loops(order, Calls(feeds, run), Calls(inputs, predict)),
-        "digits, answers kept": loops(
-            order,
-            Calls(feeds, run, lambda outputs: decode(outputs[0])),
-            Calls(inputs, predict, decode),
-            number,
-        ),
+        "digits, answers dropped": loops(order, silent, Calls(inputs, predict)),
+        "digits, answers kept": kept,
+        DECODING: Loops(kept.bare, loops(order, decoding, decoding).bare),
     }
 
 
@@ -195,12 +196,14 @@ def main() -> None:
     print("nanoseconds: latency at p50 and p99 of all calls, the loop's wall time a call,")
     print("and the 95 % interval of the difference at p50, taken turn by turn\n")
     print(f"{'':<34}{'p50':>10}{'p99':>10}{'wall':>10}{'p50, 95 %':>14}")
+    silent, decoding = blocks.pop(DECODING)
     worst = max(show(name, *pair) for name, pair in blocks.items())
     print(f"\nadded to one inference at p50, the worst of these: {worst:,.0f} ns")
     print(f"goal < {GOAL_NS:,} ns: {'met' if worst < GOAL_NS else 'NOT met'}")
-    (silent, _), (decoding, _) = digits.values()
     cost = p50_added(silent, decoding)
-    print("\ndecoding in between costs the next inference, bare loop against bare loop, at p50:")
+    print(
+        "\ndecoding after every inference costs the next one, bare loop against bare loop, at p50:"
+    )
     print(f"{cost.value:+,.0f} ns, 95 %{interval(cost)}")
 
 

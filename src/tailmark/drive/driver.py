@@ -11,6 +11,9 @@ from tailmark.drive.recording import Recording
 from tailmark.drive.service import Opened, Service, Timed
 from tailmark.records.model import Int32s
 
+HOLD = 16
+"""How many outputs wait to be decoded, where a predictor's outputs are its own."""
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -53,10 +56,21 @@ class Driver:
             elif self.timed == "total":
                 issue_staged(order, self.service, recording, self.now, number)
             else:
-                service = self.service
-                predict = service.predictor.predict
-                issue(order, service.inputs, predict, recording, self.now, service.decode, number)
+                self._infer(self.service, order, recording, number)
         return start_ns
+
+    def _infer(self, service: Service, order: Int32s, recording: Recording, number: Number) -> None:
+        predictor = service.predictor
+        issue(
+            order,
+            service.inputs,
+            predictor.predict,
+            recording,
+            self.now,
+            service.decode,
+            number,
+            hold=HOLD if predictor.fresh else 1,
+        )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tailmark.decode.base import Decode, Decoder
+from tailmark.drive.watchdog import STOPS
 from tailmark.errors import SystemSetupError, WorkloadError
 from tailmark.records.catalogue import Answer
 from tailmark.system.base import Batch, Predictor, System, with_batch_axis
@@ -80,7 +81,9 @@ class Service:
             raw = self.predictor.predict(batch)
             inferred = now()
             answer = self.decode(raw)
-        except (Exception, SystemExit) as cause:  # noqa: BLE001 - the system may raise anything
+        except STOPS:
+            raise
+        except BaseException as cause:  # noqa: BLE001 - the system may raise anything
             return Reply(None, describe_failure(cause), prepared - began, inferred - prepared, 0)
         return Reply(answer, None, prepared - began, inferred - prepared, now() - inferred)
 
@@ -125,7 +128,9 @@ def open_service(
         began = time.perf_counter_ns()
         try:
             raw = predictor.predict(batch)
-        except (Exception, SystemExit) as cause:  # noqa: BLE001 - the system may raise anything
+        except STOPS:
+            raise
+        except BaseException as cause:  # noqa: BLE001 - the system may raise anything
             failure = failure or cause
             continue
         first_query_ns = time.perf_counter_ns() - began

@@ -23,6 +23,10 @@ class OverdueError(BaseException):
     """
 
 
+STOPS = (KeyboardInterrupt, OverdueError)
+"""What ends a loop in the middle of a call; whatever else is raised there is the system's own."""
+
+
 class Watchdog:
     """Watches a loop's position from another thread; use it as a context manager.
 

@@ -68,7 +68,7 @@ def quality_at_deadlines(
     lent = None
     if fallback is not None:
         if not isinstance(fallback, tuple | list) or len(fallback) != 2:
-            raise InputError(f"fallback is {fallback!r}: give the other's (latency, outputs)")
+            raise InputError(f"fallback is {fallback!r}: give (latency, outputs) of another")
         lent_latency = _latencies(fallback[0], "fallback's latency")
         if lent_latency.shape != latency.shape:
             raise InputError(
@@ -121,12 +121,16 @@ class _Answers:
     def output_ids(self, index: int, order: Int32s, latency: Int64s) -> Int32s:
         """Which output each row has; -1 where it never came."""
         first = index * self._samples if self._by_round else 0
-        return np.where(latency == NEVER, -1, first + order).astype(np.int32)
+        ids = (first + order).astype(np.int32, copy=False)
+        ids[latency == NEVER] = -1
+        return ids
 
     def scores(self, index: int, order: Int32s, latency: Int64s) -> Floats:
         """What each row's own answer is worth."""
         if self._fixed is not None:
-            return np.where(latency == NEVER, 0.0, self._fixed[order])
+            worth = self._fixed[order]
+            worth[latency == NEVER] = 0.0
+            return worth
         return self.grader.scores(order, self.output_ids(index, order, latency))
 
 

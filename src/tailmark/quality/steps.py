@@ -8,6 +8,8 @@ import numpy as np
 from tailmark.quality.base import Floats
 from tailmark.records.model import NEVER, Int64s
 
+_FOUR_BYTES = np.iinfo(np.uint32).max
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -30,10 +32,12 @@ class Steps:
             gains: Shape (events,); None for 1 each.
             over: What a quality of 1 would add up to.
         """
-        counts = at_ns != NEVER if gains is None else (at_ns != NEVER) & (gains != 0)
+        counts = at_ns != NEVER
+        if gains is not None:
+            counts &= gains != 0
         moments = at_ns[counts]
-        if gains is None or (gains[counts] == 1).all():  # sorting values is faster than indices
-            moments = np.sort(moments)
+        if gains is None or not ((gains != 0) & (gains != 1)).any():
+            moments = _ascending(moments)  # sorting values is faster than sorting indices
             total = np.arange(len(moments) + 1, dtype=np.float64)
         else:
             order = np.argsort(moments, kind="stable")
@@ -45,3 +49,10 @@ class Steps:
         """The value at each deadline: a latency equal to the deadline is on time."""
         found: Floats = self.values[np.searchsorted(self.at_ns, deadlines_ns, side="right")]
         return found
+
+
+def _ascending(moments_ns: Int64s) -> Int64s:
+    """Sorted; where all lie below 4.3 s as four bytes each, which halves the time."""
+    if len(moments_ns) and moments_ns.min() >= 0 and moments_ns.max() <= _FOUR_BYTES:
+        return np.sort(moments_ns.astype(np.uint32)).astype(np.int64)
+    return np.sort(moments_ns)

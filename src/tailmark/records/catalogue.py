@@ -29,7 +29,7 @@ class Catalogue:
 
     def number(self, answer: Answer) -> int:
         """The answer's number, a new one if it was never seen."""
-        key = tuple(part.tobytes() for part in answer)
+        key = tuple(map(np.ndarray.tobytes, answer))
         found = self._ids.get(key)
         if found is None:
             found = self._ids[key] = len(self._ids)

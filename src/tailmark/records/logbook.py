@@ -31,7 +31,6 @@ class Logbook:
         self._manifest = manifest
         self._counts: Counter[str] = Counter()
         self._anomalies: Counter[str] = Counter()
-        self._warnings: list[str] = []
         self.rounds = 0
         self.outputs = Catalogue(columns, {})
         self._earlier = writer.earlier()
@@ -61,7 +60,6 @@ class Logbook:
                 "many or more"
             )
         self._manifest = replace(earlier, experiment=fresh.experiment)
-        self._warnings += earlier.warnings
         self._anomalies.update({str(a["what"]): int(a["count"]) for a in earlier.anomalies})
         if count_rounds(self._writer.path):
             run = open_run(self._writer.path)
@@ -86,7 +84,8 @@ class Logbook:
             warnings: Sentences for the reader.
             known: Further fields of the manifest.
         """
-        self._warnings = list(dict.fromkeys([*self._warnings, *warnings]))
+        said = tuple(dict.fromkeys([*self._manifest.warnings, *warnings]))
+        self._manifest = replace(self._manifest, warnings=said)
         if self._earlier is None:
             self._manifest = replace(self._manifest, **known)
             self._writer.begin(self._manifest, references)
@@ -125,7 +124,7 @@ class Logbook:
         """Say how the run ended; where nothing was begun there is nothing to say."""
         if not (self._writer.path / "run.json").exists():
             return
-        said = [*self._warnings, warning] if warning else list(self._warnings)
+        said = [warning] if warning else []
         unanswered = self._counts.total() - self._counts["ok"]
         if unanswered and self._anomalies:
             what, times = self._anomalies.most_common(1)[0]
@@ -137,7 +136,7 @@ class Logbook:
             status=status,
             counts={s.name: self._counts[s.name] for s in Status},
             anomalies=tuple({"what": w, "count": n} for w, n in self._anomalies.most_common()),
-            warnings=tuple(said),
+            ending=tuple(said),
         )
 
 

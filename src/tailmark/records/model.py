@@ -189,7 +189,8 @@ class Manifest:
         status: ``complete`` or ``partial``.
         counts: Queries by status, over the finished rounds.
         anomalies: ``{"what", "count"}`` of everything that went wrong.
-        warnings: Sentences for the reader.
+        warnings: Sentences for the reader, known before the first round.
+        ending: Sentences on how it ended: what stopped it, what went unanswered.
     """
 
     tailmark: str
@@ -205,6 +206,7 @@ class Manifest:
     counts: Mapping[str, int] = field(default_factory=dict)
     anomalies: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
+    ending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

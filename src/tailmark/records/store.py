@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from tailmark.errors import StoreError
-from tailmark.records.model import Manifest, Outputs, References, Round, Run
+from tailmark.records.model import NONE, Manifest, Outputs, References, Round, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,17 +43,18 @@ def open_run(path: str | Path) -> Run:
     """
     path = Path(path)
     manifest = read_manifest(path)
-    stored = _StoredRounds(path)
-    if not len(stored):
+    rounds = count_rounds(path)
+    if not rounds:
         raise StoreError(
             f"{str(path)!r} holds no finished round: measure it again, or go on with --resume"
         )
+    outputs = _read_outputs(path, rounds)
     return Run(
         path=path,
         manifest=manifest,
         references=_read_references(path / "references.parquet"),
-        outputs=_read_outputs(path, rounds=len(stored)),
-        stored=stored,
+        outputs=outputs,
+        stored=_StoredRounds(path, rounds, outputs=len(next(iter(outputs.values()), ()))),
     )
 
 
@@ -71,7 +72,7 @@ def read_manifest(path: Path) -> Manifest:
             f"{str(path)!r} is not a run: it has no run.json (give the directory that --out named)"
         ) from None
     except (OSError, ValueError) as cause:
-        raise StoreError(f"{str(file)!r} cannot be read: {cause}") from cause
+        raise _damaged(file, f"damaged ({cause})") from cause
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         newer = isinstance(found, int) and found > FORMAT
@@ -82,25 +83,30 @@ def read_manifest(path: Path) -> Manifest:
     known = {f.name for f in fields(Manifest)}
     try:
         held = {key: value for key, value in document.items() if key in known}
-        for several in ("warnings", "anomalies"):
+        for several in ("warnings", "ending", "anomalies"):
             held[several] = tuple(held.get(several, ()))
         return Manifest(**held)
     except TypeError as cause:
-        raise StoreError(f"{str(file)!r} is damaged: {cause}") from cause
+        raise _damaged(file, f"damaged ({cause})") from cause
 
 
 class _StoredRounds:
     """The rounds of a directory, read when asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rounds: int, outputs: int) -> None:
         self._path = path
-        self._count = count_rounds(path)
+        self._rounds = rounds
+        self._outputs = outputs
 
     def __len__(self) -> int:
-        return self._count
+        return self._rounds
 
     def __getitem__(self, index: int) -> Round:
-        return Round.from_arrow(index, read_table(_round_file(self._path, index)))
+        one = Round.from_arrow(index, read_table(_round_file(self._path, index)))
+        # Outputs are numbered through all files, so one that is gone shows in the highest number.
+        if one.output_id.max(initial=NONE) >= self._outputs:
+            raise _damaged(self._path / "outputs", "missing a file")
+        return one
 
 
 def count_rounds(path: Path) -> int:
@@ -112,7 +118,7 @@ def count_rounds(path: Path) -> int:
     numbers = sorted(int(file.stem) for file in (path / "rounds").glob("[0-9]*.parquet"))
     if numbers != list(range(len(numbers))):
         missing = next(i for i, number in enumerate(numbers) if i != number)
-        raise StoreError(f"{str(_round_file(path, missing))!r} is missing: the run is damaged")
+        raise _damaged(_round_file(path, missing), "missing")
     return len(numbers)
 
 
@@ -125,12 +131,14 @@ def read_table(file: Path) -> pa.Table:
     try:
         return pq.read_table(file, partitioning=None)
     except FileNotFoundError:
-        raise StoreError(f"{str(file)!r} is missing: the run is damaged") from None
+        raise _damaged(file, "missing") from None
     except (OSError, pa.ArrowException) as cause:
         first = str(cause).splitlines()[0].rstrip(".")
-        raise StoreError(
-            f"{str(file)!r} is damaged ({first}): restore it from a copy, or measure the run again"
-        ) from cause
+        raise _damaged(file, f"damaged ({first})") from cause
+
+
+def _damaged(file: Path, how: str) -> StoreError:
+    return StoreError(f"{str(file)!r} is {how}: restore it from a copy, or measure the run again")
 
 
 def _round_file(path: Path, index: int) -> Path:
@@ -183,6 +191,7 @@ class RunWriter:
         self.path = Path(path)
         self._resume = resume
         self._manifest: Manifest | None = None
+        self._made = False
 
     @cached_property
     def _lock(self) -> FileLock:
@@ -204,6 +213,7 @@ class RunWriter:
                     f"{str(self.path)!r} holds other files ({min(holds)!r}): "
                     "give --out a new directory"
                 )
+            self._made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout:
@@ -248,7 +258,8 @@ class RunWriter:
                 (self.path / _LOCK).unlink(missing_ok=True)
                 for folder in _FOLDERS:
                     (self.path / folder).rmdir()
-                self.path.rmdir()
+                if self._made:
+                    self.path.rmdir()
 
     def earlier(self) -> Manifest | None:
         """The manifest of the run to go on with, or None where there is none."""

@@ -16,7 +16,13 @@ Batch = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
 
 
 class Predictor(Protocol):
-    """A live model."""
+    """A live model.
+
+    ``fresh`` says that every call returns arrays of its own, so that reading them can wait; a
+    model that writes into the same arrays again has its outputs read at once.
+    """
+
+    fresh: bool
 
     def predict(self, batch: Batch) -> Any:
         """Answer a batch; whatever is raised makes the query a failed one."""

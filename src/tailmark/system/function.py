@@ -81,6 +81,8 @@ def _first_on_path(folder: Path) -> "Iterator[None]":
 
 
 class _Call:
+    fresh = False  # who knows what a callable does with its arrays
+
     def __init__(self, call: Callable[[Batch], Any]) -> None:
         self.predict = call  # the callable itself: no frame of ours in the timed region
 

@@ -110,6 +110,8 @@ class OnnxRuntime:
 
 
 class _Session:
+    fresh = True
+
     def __init__(self, session: Any, recipe: OnnxRuntime) -> None:
         self._recipe = recipe
         self._session = session

@@ -84,6 +84,8 @@ class FaultySystem:
 
 
 class _Predictor:
+    fresh = False
+
     def __init__(self, predict: Callable[[Batch], Any]) -> None:
         self.predict = predict
 
