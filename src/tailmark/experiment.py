@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tailmark import plugins
 from tailmark.decode.base import Decoder
@@ -56,20 +56,14 @@ class Experiment:
             given = getattr(self, name)
             if given < least:
                 raise InputError(f"{name} is {given}: give {least} or more")
+        for name, kind in (("timed", Timed), ("order", Order)):
+            if (chosen := getattr(self, name)) not in get_args(kind):
+                raise InputError(f"{name} is {chosen!r}: {' or '.join(get_args(kind))}")
         if self.timeout_ns <= 0:
             raise InputError(
                 f"timeout is {format_duration(self.timeout_ns)}: give more than zero, such as 10s"
             )
-        for key in self.quality:
-            if key not in _QUALITY:
-                known = ", ".join(_QUALITY)
-                raise InputError(f"quality has no setting {key!r}{nearest(key, _QUALITY)}: {known}")
-        if self.quality.get("metric"):
-            plugins.load("metrics", self.quality["metric"])
-        if self.quality.get("on_late"):
-            parse_policy(self.quality["on_late"])
-        for deadline in self.quality.get("deadlines", ()):
-            parse_deadline(deadline)
+        _check_quality(self.quality)
 
     def schedule(self, samples: int, index: int) -> Int32s:
         """The samples of round ``index`` in the order they are sent."""
@@ -99,3 +93,16 @@ class Experiment:
         }
         plain: dict[str, Any] = json.loads(json.dumps(described))
         return plain
+
+
+def _check_quality(quality: Mapping[str, Any]) -> None:
+    for key in quality:
+        if key not in _QUALITY:
+            known = ", ".join(_QUALITY)
+            raise InputError(f"quality has no setting {key!r}{nearest(key, _QUALITY)}: {known}")
+    if quality.get("metric"):
+        plugins.load("metrics", quality["metric"])
+    if quality.get("on_late"):
+        parse_policy(quality["on_late"])
+    for deadline in quality.get("deadlines", ()):
+        parse_deadline(deadline)

@@ -17,7 +17,7 @@ import numpy as np
 from tailmark.clock import Clock, MonotonicClock
 from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
-from tailmark.drive.driver import Driver
+from tailmark.drive.driver import Driver, no_garbage_collection
 from tailmark.drive.flight import InFlight
 from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.service import Timed, open_service
@@ -195,7 +195,7 @@ def _measure(
         say("warming up")
         order = np.resize(experiment.schedule(len(samples), 0), experiment.warmup)
         recording = driver.recording(len(order))
-        with flight.sending("the warm-up", order, recording):
+        with no_garbage_collection(), flight.sending("the warm-up", order, recording):
             driver.drive(order, recording, Catalogue(experiment.decode.columns, {}).number)
 
         for index in range(log.rounds, experiment.rounds):
@@ -203,7 +203,7 @@ def _measure(
             order = experiment.schedule(len(samples), index)
             recording = driver.recording(len(order))
             began = datetime.now(UTC).isoformat(timespec="milliseconds")
-            with flight.sending(f"round {index}", order, recording):
+            with no_garbage_collection(), flight.sending(f"round {index}", order, recording):
                 start_ns = driver.drive(order, recording, log.outputs.number)
             one = recording.to_round(
                 index,

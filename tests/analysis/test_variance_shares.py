@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis.handmade import make_round, make_run
@@ -38,7 +38,15 @@ def test_they_are_those_of_a_two_way_layout(data: st.DataObject, rounds: int, sa
     )
 
 
-@given(constant=st.integers(0, 10**10), rounds=st.integers(2, 9), samples=st.integers(2, 9))
+def test_a_small_variance_on_long_latencies_is_not_lost() -> None:
+    """A nanosecond between two samples that take ten seconds is all of the variance there is."""
+    table = [[10**10, 10**10 + 1, 10**10], [10**10, 10**10 + 1, 10**10]]
+    shares = observe(_run(table), "inference").shares
+    assert shares == pytest.approx({"sample": 1.0, "round": 0.0, "rest": 0.0})
+
+
+@given(constant=st.integers(0, 10**10), rounds=st.integers(2, 9), samples=st.integers(2, 50))
+@example(constant=2760181408, rounds=2, samples=43)
 def test_latencies_that_never_vary_have_no_shares(constant: int, rounds: int, samples: int) -> None:
     """Where there is no variance, none of it is given to anything."""
     assert observe(_run([[constant] * samples] * rounds), "inference").shares is None

@@ -13,6 +13,7 @@ import pytest
 
 import tailmark
 from tailmark.errors import InputError, StoreError
+from tailmark.report.findings import points
 from tailmark.report.plots import write_plots
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -108,8 +109,7 @@ def test_a_hostile_sample_cannot_put_a_script_into_the_page(
         references=replace(run.references, ids=ids),
     )
     shown = read(hostile, hostile, folder=tmp_path)
-    plain = read(run, run, folder=tmp_path)
-    assert shown.tags.count("script") == plain.tags.count("script") == 3
+    assert shown.tags.count("script") == 3
     assert HOSTILE in shown.text
     assert "<" not in shown.scripts[0]
     assert "\u2028" not in shown.scripts[0]
@@ -148,9 +148,7 @@ def test_one_round_has_no_intervals_and_says_why(measured: Measure, tmp_path: Pa
 def test_a_partial_run_says_so_at_the_top(run: tailmark.Run, tmp_path: Path) -> None:
     """Before any number, in plain words."""
     experiment = {**run.manifest.experiment, "rounds": 100}
-    partial = replace(
-        run, manifest=replace(run.manifest, status="partial", experiment=experiment)
-    )
+    partial = replace(run, manifest=replace(run.manifest, status="partial", experiment=experiment))
     text = read(partial, folder=tmp_path).text
     said = text.index("This run is partial: 80 of 100 rounds are there.")
     assert said < text.index("against the deadline")
@@ -176,7 +174,7 @@ def test_unlike_runs_are_not_compared_in_silence(measured: Measure, tmp_path: Pa
 
 
 def test_failed_queries_are_a_part_of_the_loss(measured: Measure, tmp_path: Path) -> None:
-    """Answers that never came have a share of their own, and an unanswerable percentile a reason."""
+    """Answers that never came have a share of their own, and their cause is told as text."""
 
     def fails(batch: Any) -> Any:
         if int(batch[0, 1]) % 10 == 1:
@@ -210,27 +208,11 @@ def test_a_run_graded_with_a_fallback_is_shown_without_it(
     assert "here late answers count as wrong" in read(run, folder=tmp_path).text
 
 
-def test_many_rounds_stay_a_small_page(measured: Measure, tmp_path: Path) -> None:
+def test_many_rounds_stay_a_small_page() -> None:
     """The grid of deadlines thins out where rounds × deadlines would be many."""
-    run = measured(rounds=5)
-    many = replace(run, stored=_Repeated(run.stored, 2_500))
-    shown = read(many, folder=tmp_path)
-    matrix = shown.report["runs"][0]["rounds"]
-    assert len(matrix) * len(matrix[0]) <= 400_000 * 1.1
-
-
-class _Repeated:
-    """The same rounds again and again."""
-
-    def __init__(self, rounds: Any, times: int) -> None:
-        self._rounds: list[tailmark.Round] = [rounds[index] for index in range(len(rounds))]
-        self._times = times
-
-    def __len__(self) -> int:
-        return self._times
-
-    def __getitem__(self, index: int) -> tailmark.Round:
-        return self._rounds[index % len(self._rounds)]
+    assert points(100) == points(2_000) == 200
+    assert points(4_000) * 4_000 == 400_000
+    assert points(1_000_000) == 40
 
 
 def test_plots_are_written_as_png_and_svg(run: tailmark.Run, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tailmark.records.model import Run
 from tailmark.records.store import open_run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.rounds import rounds_needed
+from tailmark.units import parse_deadline
 
 Of = Literal["mean", "tail"]
 Outcome = Literal["pass", "fail", "undecided"]
@@ -75,6 +76,7 @@ def parse_requirement(given: Mapping[str, Any]) -> Requirement:
         raise InputError(
             f"require.quality is {given['quality']!r}: write '>= ' and a share from 0 to 1"
         )
+    parse_deadline(str(given["at"]))
     of = given.get("of", "mean")
     if of not in get_args(Of):
         raise InputError(f"require.of is {of!r}{nearest(str(of), get_args(Of))}: mean or tail")

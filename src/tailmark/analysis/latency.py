@@ -1,5 +1,6 @@
 """How long answers took, over a whole run: one pass over its rounds."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,13 +79,17 @@ class _Variance:
         self._by_sample = np.zeros(samples)
         self._by_round: list[float] = []
         self._squares = 0.0
+        self._origin: int | None = None
         self._complete = samples > 1
 
     def add(self, sample: npt.NDArray[np.int32], late: Int64s, *, once: bool) -> None:
         """Take in a round; the layout is complete if it has each sample once, answered."""
         self._complete = self._complete and once and not bool((late == NEVER).any())
         if self._complete:
-            spent = late.astype(np.float64)
+            if self._origin is None:
+                self._origin = int(late[0])
+            # From an origin among them, or squares of large latencies would drown small variances.
+            spent = (late - self._origin).astype(np.float64)
             self._by_sample[sample] += spent
             self._by_round.append(float(spent.mean()))
             self._squares += float((spent**2).sum())
@@ -153,7 +158,9 @@ def describe_latency(run: Run, seen: Observed, time: str) -> Latency:
     late = seen.lateness_ns
     return Latency(
         time=time,
-        mean=mean_by_round(means, undefined="some round has no answer at all"),
+        mean=mean_by_round(
+            means, bounds=(0.0, math.inf), undefined="some round has no answer at all"
+        ),
         min_ns=int(answered[0]) if len(answered) else None,
         max_ns=int(answered[-1]) if len(answered) else None,
         percentiles={p: pooled_percentile(seen.by_round, seen.ordered, p) for p in PERCENTILES},

@@ -23,9 +23,9 @@ def shortest_deadlines(
     """For each quality, the shortest deadline at which the mean over rounds reaches it.
 
     Quality changes only where some answer comes, so the deadline is found exactly, by bisecting
-    the moments. It rises with the deadline, but for the policies ``drop`` and ``stale``, where the
-    deadline found is one that delivers. The interval is Woodruff's (1952): the mean's t interval
-    over rounds at that deadline, turned back into deadlines.
+    the moments. Only under ``fail`` does quality never fall as the deadline grows; under the other
+    policies the deadline found is one that delivers. The interval is Woodruff's (1952): the mean's
+    t interval over rounds at that deadline, turned back into deadlines.
 
     Args:
         wanted: Shares from 0 to 1.

@@ -1,5 +1,6 @@
 """What a run delivers at its deadlines: the finding behind ``tailmark summarize``."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -257,12 +258,16 @@ def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int,
 
 def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
     on_time = grades.on_time[:, k]
-    seconds = grades.duration_ns / 1e9
+    seconds = np.where(grades.duration_ns > 0, grades.duration_ns / 1e9, np.nan)
     common: dict[str, Any] = {
         "deadline_ns": int(grades.deadlines_ns[k]),
         "label": label,
         "on_time": mean_by_round(on_time, bounds=_UNIT),
-        "goodput_per_s": mean_by_round(on_time * grades.queries / seconds),
+        "goodput_per_s": mean_by_round(
+            on_time * grades.queries / seconds,
+            bounds=(0.0, math.inf),
+            undefined="some round took no time",
+        ),
         "longest_late_streak": int(grades.streak[:, k].max()),
     }
     if grades.quality is None or grades.loss is None:
@@ -275,7 +280,7 @@ def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
         ),
         tail={share: tail_quantile(values, share) for share in TAILS},
         cvar={share: tail_mean_by_round(values, share, bounds=_UNIT) for share in TAILS},
-        worst=float(np.min(values)),
+        worst=_finite(float(np.min(values))),
         rounds=tuple(values.tolist()),
         loss=dict(zip(LOSSES, grades.loss[:, k].mean(axis=0).tolist(), strict=True))
         if policy == "fail"
@@ -305,7 +310,7 @@ def _reach(
 
 
 def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -> list[str]:
-    said = list(run.manifest.warnings)
+    said = [*run.manifest.warnings, *run.manifest.ending]
     if not run.complete:
         asked = run.manifest.experiment.get("rounds")
         said.append(f"the run is partial: {len(run)} of {asked} rounds are there")

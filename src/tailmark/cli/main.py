@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib.metadata import version
 from typing import Annotated
 
@@ -14,7 +16,7 @@ from tailmark.cli.init import init
 from tailmark.cli.report import report
 from tailmark.cli.run import run
 from tailmark.cli.summarize import summarize
-from tailmark.errors import TailmarkError
+from tailmark.errors import MeasurementError, TailmarkError
 
 app = typer.Typer(
     name="tailmark",
@@ -25,8 +27,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 a requirement failed or undecided, 2 bad input, 3 a partial run.",
 )
-for command in (demo, init, check, run, summarize, report, audit):
-    app.command()(command)
+
+
+def _interruptible(command: Callable[..., object]) -> Callable[..., object]:
+    """End a command on Ctrl-C as on any error of ours; the parser would end it without a word."""
+
+    @wraps(command)
+    def run_command(*given: object, **options: object) -> object:
+        try:
+            return command(*given, **options)
+        except KeyboardInterrupt as stop:
+            raise MeasurementError(str(stop) or "interrupted") from stop
+
+    return run_command
+
+
+for one in (demo, init, check, run, summarize, report, audit):
+    app.command()(_interruptible(one))
 
 
 def _version(wanted: bool) -> None:

@@ -42,21 +42,18 @@ class Driver:
     def drive(self, order: Int32s, recording: Recording, number: Number) -> int:
         """Send every query, each when the last has completed; say when the first was due.
 
-        Garbage is collected before, and not meanwhile.
-
         Args:
             order: The samples to send.
             recording: Filled row by row.
             number: Stores an answer.
         """
-        with _no_garbage_collection():
-            start_ns = self.now()
-            if isinstance(self.service, IsolatedService):
-                issue_isolated(order, self.service, recording, self.now, number)
-            elif self.timed == "total":
-                issue_staged(order, self.service, recording, self.now, number)
-            else:
-                self._infer(self.service, order, recording, number)
+        start_ns = self.now()
+        if isinstance(self.service, IsolatedService):
+            issue_isolated(order, self.service, recording, self.now, number)
+        elif self.timed == "total":
+            issue_staged(order, self.service, recording, self.now, number)
+        else:
+            self._infer(self.service, order, recording, number)
         return start_ns
 
     def _infer(self, service: Service, order: Int32s, recording: Recording, number: Number) -> None:
@@ -74,7 +71,8 @@ class Driver:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Collect now, however long that takes, and not again before the end."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tailmark.decode.base import Decoder
 from tailmark.drive.service import (
@@ -71,10 +71,7 @@ class IsolatedService:
         try:
             self._recipe = pickle.dumps((workload, system, decoder, timed))
         except (pickle.PicklingError, AttributeError, TypeError) as cause:
-            raise SystemSetupError(
-                f"isolate: true needs a system and a workload that can travel to another process "
-                f"({cause}): give a function as 'module:function'"
-            ) from cause
+            raise _not_found(cause) from cause
 
     def __enter__(self) -> Self:
         """Start the process.
@@ -168,17 +165,31 @@ class IsolatedService:
         return f"exit code {code}"
 
 
+def _unpacked(recipe: bytes) -> Any:
+    try:
+        return pickle.loads(recipe)  # noqa: S301 - our parent's
+    except Exception as cause:  # what is imported on the way is the user's code
+        raise _not_found(cause) from cause
+
+
+def _not_found(cause: Exception) -> SystemSetupError:
+    return SystemSetupError(
+        "isolate: true needs a system and a workload that another process can find "
+        f"({describe_failure(cause)}): give a function as 'module:function'"
+    )
+
+
 def _serve(pipe: Connection) -> None:
     """The child's end: open once, then answer until the parent is gone."""
     sys.path[:], recipe, skip = pipe.recv()
     try:
-        workload, system, decoder, timed = pickle.loads(recipe)  # noqa: S301 - our parent's
+        workload, system, decoder, timed = _unpacked(recipe)
         samples = workload.open()
         service = open_service(samples, system, decoder, timed, tick=pipe.send, skip=skip)
     except InputError as cause:
         pipe.send(cause)
         return
-    except (Exception, SystemExit) as cause:  # noqa: BLE001 - unpickling imports the user's code
+    except (Exception, SystemExit) as cause:  # noqa: BLE001 - opening runs the user's code
         pipe.send(
             SystemSetupError(f"the isolated system cannot be opened: {describe_failure(cause)}")
         )

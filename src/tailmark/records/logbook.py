@@ -1,7 +1,10 @@
 """A run in the making: its rounds as they come, and a ``run.json`` that stays true of them."""
 
+import signal
+import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -35,9 +38,9 @@ class Logbook:
         self.outputs = Catalogue(columns, {})
         self._earlier = writer.earlier()
         if self._earlier is not None:
-            self._take_up(self._earlier)
+            self._take_up(self._earlier, columns)
 
-    def _take_up(self, earlier: Manifest) -> None:
+    def _take_up(self, earlier: Manifest, columns: tuple[str, ...]) -> None:
         """Go on where the finished rounds end.
 
         Raises:
@@ -65,7 +68,7 @@ class Logbook:
             run = open_run(self._writer.path)
             for one in run.rounds():
                 self._count(one)
-            self.outputs = Catalogue(tuple(run.outputs), run.outputs)
+            self.outputs = Catalogue(columns, run.outputs)
 
     @property
     def complete(self) -> bool:
@@ -102,10 +105,11 @@ class Logbook:
         Raises:
             StoreError: It cannot be written; the earlier rounds stand.
         """
-        new: dict[str, npt.NDArray[Any]] = self.outputs.take_new()
-        self._writer.append(one, new)
-        self._anomalies.update(failures)
-        self._count(one)
+        with _interrupted_after():
+            new: dict[str, npt.NDArray[Any]] = self.outputs.take_new()
+            self._writer.append(one, new)
+            self._anomalies.update(failures)
+            self._count(one)
 
     def _count(self, one: Round) -> None:
         self.rounds += 1
@@ -126,11 +130,10 @@ class Logbook:
             return
         said = [warning] if warning else []
         unanswered = self._counts.total() - self._counts["ok"]
-        if unanswered and self._anomalies:
-            what, times = self._anomalies.most_common(1)[0]
+        if unanswered:
+            causes = [f"; most often ({n}): {what}" for what, n in self._anomalies.most_common(1)]
             said.append(
-                f"{unanswered} of {self._counts.total()} queries have no answer; "
-                f"most often ({times}): {what}"
+                f"{unanswered} of {self._counts.total()} queries have no answer{''.join(causes)}"
             )
         self._writer.update(
             status=status,
@@ -138,6 +141,24 @@ class Logbook:
             anomalies=tuple({"what": w, "count": n} for w, n in self._anomalies.most_common()),
             ending=tuple(said),
         )
+
+
+@contextmanager
+def _interrupted_after() -> Iterator[None]:
+    """Let Ctrl-C wait, so that a round is both on the disk and counted, or neither."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or (
+        threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def differences(

@@ -92,7 +92,7 @@ def find(
         on_late=on_late,
         time=time,
         deadlines_ns=tuple(asked),
-        points=min(POINTS, max(_FEWEST_POINTS, _MOST_CELLS // len(run))),
+        points=points(len(run)),
     )
     grid = curve.deadlines_ns.tolist()
     everywhere = summarize(run, metric=metric, deadlines=grid, on_late=on_late, time=time)
@@ -111,6 +111,11 @@ def find(
         varied=varied,
         doubts=(*doubts, *doubt, *summary.warnings),
     )
+
+
+def points(rounds: int) -> int:
+    """About how many deadlines a page can hold beside so many rounds."""
+    return min(POINTS, max(_FEWEST_POINTS, _MOST_CELLS // rounds))
 
 
 def _declared(run: Run, name: str) -> object:

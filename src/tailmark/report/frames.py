@@ -25,10 +25,8 @@ _UNIT_AFTER_NUMBER = re.compile(r"(?<=\d) (?=%|ns|µs|ms|s\b)")
 def looked_up(found: Findings, name: str) -> dict[str, Any]:
     """Everything about one run that moves with the deadline, and its plots."""
     unit = plots.time_unit(found)
-    drawn = embedded(
-        [plots.quality_deadline(found), plots.latency(found), plots.rounds(found), plots.loss(found)]
-    )
-    linear = plots.quality_deadline(found, log=False)
+    log, linear = (plots.quality_deadline(found, log=log) for log in (True, False))
+    drawn = embedded([log, plots.latency(found), plots.rounds(found), plots.loss(found)])
     drawn["specs"]["quality-deadline-linear"] = linear.spec()
     return {
         "name": name,
@@ -61,6 +59,7 @@ def _frame(found: Findings, k: int) -> dict[str, Any]:
     shares = at.loss or {}
     sentence, key = emphasised_headline(found, at)
     return {
+        "ns": at.deadline_ns,
         "readout": tied(format_duration(at.deadline_ns, _READOUT_DIGITS)),
         "sentence": sentence,
         "key": key,

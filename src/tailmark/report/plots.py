@@ -194,7 +194,7 @@ def latency(found: Findings) -> Plot:
     y = alt.Y(
         "later:Q",
         title="queries later than that",
-        scale=alt.Scale(type="log", nice=False),
+        scale=alt.Scale(type="log", domain=[rows[-1]["later"] or 0.1, 1], nice=False),
         axis=_share_axis(values=[10.0**-power for power in range(10)]),
     )
     marked = alt.Chart(alt.NamedData("percentiles"))
@@ -405,8 +405,8 @@ def _number(x: float, digits: int = 4) -> float | None:
 
 
 def _time_scale(low: float, high: float, *, log: bool) -> alt.Scale:
-    if high <= low:
-        low, high = low * 0.9, high * 1.1
+    if high <= low or low <= 0:
+        low, high = 0.9 * high or 0.1, 1.1 * high or 1.0
     return alt.Scale(
         type="log" if log else "linear", domain=[low if log else 0, high], nice=False, clamp=False
     )

@@ -1,8 +1,10 @@
 """ONNX Runtime as a system."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,8 @@ _TYPES = {
     "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
 }
+
+_LOCATION = re.compile(rb"\n\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +106,37 @@ class OnnxRuntime:
         }
 
     def fingerprint(self) -> str | None:
-        """SHA-256 of the model file."""
+        """SHA-256 of the model file; with external data, of the hashes of all its files."""
         if not self.model.is_file():
             return None
-        with self.model.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        hashes = [_sha256(file) for file in (self.model, *_external_data(self.model))]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _external_data(model: Path) -> list[Path]:
+    """The files in the model's folder that hold weights of it, sorted.
+
+    A tensor kept outside names its file in an entry ``location`` (onnx.proto, TensorProto
+    field 13); in the file that is a key of 8 bytes and a value after its length.
+    """
+    if model.stat().st_size == 0:
+        return []
+    folder = model.parent.resolve()
+    found = set()
+    with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        for entry in _LOCATION.finditer(content):
+            low, *high = entry[1]  # seven bits a byte, the lowest first
+            length = low & 0x7F | (high[0] << 7 if high else 0)
+            name = content[entry.end() : entry.end() + length].decode(errors="replace")
+            path = (folder / name.replace("\0", "")).resolve()
+            if path.is_relative_to(folder) and path.is_file():
+                found.add(path)
+    return sorted(found)
 
 
 class _Session:

@@ -12,7 +12,15 @@ import numpy.typing as npt
 from tailmark.errors import WorkloadError, nearest
 from tailmark.workload.base import Sample, Samples, check_labels, digest
 
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What NumPy and zipfile raise on a file that is no ``.npz``, or no longer whole."""
 
 

@@ -138,7 +138,9 @@
   function say(section) {
     const frame = section.run.frames[section.index];
     place(section);
-    find(section, ".readout").textContent = frame.readout;
+    const readout = find(section, ".readout");
+    readout.textContent = frame.readout;
+    readout.dataset.ns = frame.ns;
     for (const at of section.element.querySelectorAll(".at")) at.textContent = frame.readout;
     emphasise(find(section, ".sentence"), frame.sentence, frame.key);
     const tiles = section.element.querySelectorAll(".tiles > div");

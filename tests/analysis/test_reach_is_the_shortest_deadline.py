@@ -1,0 +1,73 @@
+"""Law: the inverse question finds the shortest deadline that delivers, to the nanosecond."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.handmade import hand_runs, make_round, make_run
+from tailmark import summarize
+from tailmark.records.model import Run
+
+
+def _mean(run: Run, deadline: int, policy: str = "fail") -> float:
+    (at,) = summarize(run, deadlines=[deadline], on_late=policy, fallback=run).at
+    return sum(q if q == q else 0.0 for q in at.rounds or ()) / len(run)  # noqa: PLR0124 - NaN
+
+
+@given(run=hand_runs(), target=st.sampled_from([0.01, 0.25, 1 / 3, 0.5, 0.75, 1.0]))
+def test_it_is_that_of_trying_every_latency(run: Run, target: float) -> None:
+    """Of all measured latencies, the first that delivers; where none does, that is said."""
+    measured = sorted({int(t) for one in run.rounds() for t in one.latency_ns()[one.answered]})
+    delivering = [t for t in measured if _mean(run, t) >= target - 1e-12]
+    found = summarize(run, deadlines=[1], quality=[target]).reach[target]
+    if not delivering:
+        assert found.value is found.low is found.high is None
+        assert found.reason is not None
+        assert found.reason.startswith(f"no deadline delivers {target:g}")
+        return
+    assert found.value == delivering[0]
+    assert (found.low is None) == (found.high is None)
+    if found.low is None or found.high is None:
+        assert found.reason
+    else:
+        assert found.low <= found.value <= found.high
+
+
+@given(
+    run=hand_runs(),
+    target=st.sampled_from([0.25, 0.5, 1.0]),
+    policy=st.sampled_from(["drop", "stale", "fallback"]),
+)
+def test_under_every_policy_the_deadline_found_delivers(
+    run: Run, target: float, policy: str
+) -> None:
+    """Where quality may fall as the deadline grows, what is found is still a deadline that does."""
+    found = summarize(run, deadlines=[1], quality=[target], on_late=policy, fallback=run).reach[
+        target
+    ]
+    if found.value is not None:
+        assert _mean(run, int(found.value), policy) >= target - 1e-9
+
+
+def test_the_best_a_run_delivers_is_said_where_it_is_not_enough() -> None:
+    """Half of the answers are right, so 0.9 is never delivered; the reason says what is."""
+    run = make_run([make_round([1, 2], [0, 0], index=r) for r in range(3)], [0, 1])
+    found = summarize(run, deadlines=[1], quality=[0.9]).reach[0.9]
+    assert found.value is None
+    assert found.reason == "no deadline delivers 0.9: without one it is 0.5"
+
+
+def test_rounds_that_agree_bound_the_deadline_exactly() -> None:
+    """Where every round is alike, the interval is the deadline itself."""
+    run = make_run([make_round([1, 2, 3, 4], [0] * 4, index=r) for r in range(5)], [0] * 4)
+    found = summarize(run, deadlines=[1], quality=[0.5]).reach[0.5]
+    assert (found.low, found.value, found.high) == (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("rounds", [1, 4])
+def test_a_run_of_failures_delivers_nothing(rounds: int) -> None:
+    """Nothing was ever answered: no deadline helps, and nothing breaks."""
+    run = make_run([make_round([5, 5], [None, None], index=r) for r in range(rounds)], [0, 0])
+    found = summarize(run, deadlines=[9], quality=[0.5]).reach[0.5]
+    assert found.value is None
+    assert found.reason == "no deadline delivers 0.5: without one it is 0"
