@@ -12,6 +12,7 @@ from typing import Any, get_args
 from tailmark import plugins
 from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
+from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.service import Timed
 from tailmark.errors import InputError, nearest
 from tailmark.quality.late import parse_policy
@@ -68,6 +69,10 @@ class Experiment:
     def schedule(self, samples: int, index: int) -> Int32s:
         """The samples of round ``index`` in the order they are sent."""
         return self.scenario.schedule(samples, order=self.order, seed=self.seed, index=index)
+
+    def isolated(self) -> IsolatedService:
+        """What answers it, in a process of its own; not started yet."""
+        return IsolatedService(self.workload, self.system, self.decode, self.timed, self.timeout_ns)
 
     def describe(self) -> dict[str, Any]:
         """As plain data, for ``run.json``."""

@@ -17,9 +17,8 @@ import numpy as np
 from tailmark.clock import Clock, MonotonicClock
 from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
-from tailmark.drive.driver import Driver, no_garbage_collection
+from tailmark.drive.driver import Driver, no_garbage_collection, set_up_kept
 from tailmark.drive.flight import InFlight
-from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.service import Timed, open_service
 from tailmark.drive.watchdog import OverdueError, Watchdog
 from tailmark.errors import (
@@ -179,7 +178,7 @@ def _measure(
         tell(Progress(done=log.rounds, rounds=experiment.rounds, doing=doing))
 
     say("opening the system")
-    with _opened(experiment, samples, flight, clock) as driver:
+    with _opened(experiment, samples, flight, clock) as driver, set_up_kept():
         say("auditing the machine")
         machine = audit(full=False, isolated=experiment.isolate)
         log.begin(
@@ -231,13 +230,7 @@ def _opened(
 ) -> Iterator[Driver]:
     """The system, open in this process or in one of its own."""
     if experiment.isolate:
-        with IsolatedService(
-            experiment.workload,
-            experiment.system,
-            experiment.decode,
-            experiment.timed,
-            experiment.timeout_ns,
-        ) as isolated:
+        with experiment.isolated() as isolated:
             yield Driver(isolated, experiment.timed, clock.now_ns)
     else:
         service = open_service(

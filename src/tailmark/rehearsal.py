@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.service import Reply
 from tailmark.experiment import Experiment
 
@@ -37,13 +36,7 @@ def rehearse(experiment: Experiment) -> Rehearsal:
         InputError: What does not fit.
     """
     samples = len(experiment.workload.open())
-    with IsolatedService(
-        experiment.workload,
-        experiment.system,
-        experiment.decode,
-        experiment.timed,
-        experiment.timeout_ns,
-    ) as service:
+    with experiment.isolated() as service:
         opened = service.opened
         outcomes = []
         for index in range(_TRIES):

@@ -27,6 +27,7 @@ DEFAULT_DEADLINES = ("p90", "p95", "p99")
 DEFAULT_METRIC = "top1"
 
 _UNIT = (0.0, 1.0)
+_AN_HOUR_NS = 3_600 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +188,7 @@ def summarize(
     time = check_time(run, time)
     grader = prepare_grader(run, metric)
     seen = observe(run, time)
-    asked = deadlines or declared.get("deadlines") or DEFAULT_DEADLINES
+    asked = deadlines or declared.get("deadlines") or _default_deadlines(seen.ordered)
     labels = resolve(asked, seen.ordered)
     lender = _lender(fallback, policy, metric)
     graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lender}
@@ -214,6 +215,14 @@ def summarize(
         system=run.manifest.system,
         warnings=tuple(_warnings(run, seen, policy, grader)),
     )
+
+
+def _default_deadlines(ordered: Int64s) -> Sequence[str | int]:
+    """The default percentiles that were answered; if none was, the last answer, or an hour."""
+    answered = ordered[: np.searchsorted(ordered, NEVER)]
+    share = 100 * len(answered) / len(ordered)
+    had = [p for p in DEFAULT_DEADLINES if float(p[1:]) < share]
+    return had or [int(answered[-1]) if len(answered) else _AN_HOUR_NS]
 
 
 def _lender(

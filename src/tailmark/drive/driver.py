@@ -72,7 +72,7 @@ class Driver:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect now, however long that takes, and not again before the end."""
+    """Collect now, and not again before the end."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -81,3 +81,14 @@ def no_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def set_up_kept() -> Iterator[None]:
+    """Spare every later collection what is there already: models, samples, modules."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -34,6 +34,7 @@ from tailmark.workload.base import Workload
 
 _PR_SET_PDEATHSIG = 1
 _OPEN_TIMEOUT_S = 600.0
+_HANGING_TRIES = 3  # each costs the timeout
 _CHILD = "from tailmark.drive.isolated import main; main()"
 
 
@@ -41,6 +42,7 @@ _CHILD = "from tailmark.drive.isolated import main; main()"
 class _NotOpened:
     sample: int | None
     what: str
+    hung: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class IsolatedService:
 
     def _start(self) -> None:
         """Start a process; a sample that ends or blocks it on the first try is not tried again."""
+        hung = 0
         while True:
             self._spawn()
             said = self._first_words()
@@ -102,9 +105,10 @@ class IsolatedService:
             self._stop()
             if isinstance(said, InputError):
                 raise said
-            if said.sample is None or len(self._skip) >= FIRST_TRIES:
+            hung += said.hung
+            if said.sample is None or hung == _HANGING_TRIES or len(self._skip) == FIRST_TRIES:
                 raise SystemSetupError(
-                    f"the isolated system {said.what}: try it with isolate: false"
+                    f"the isolated system {said.what}: mend it, or raise system.timeout"
                 )
             self._skip.add(said.sample)
 
@@ -133,7 +137,7 @@ class IsolatedService:
             when = "while opening" if trying is None else f"on its first query (sample {trying})"
             return _NotOpened(trying, f"ended {when} ({self._ending()})")
         what = "open" if trying is None else f"answer its first query (sample {trying})"
-        return _NotOpened(trying, f"did not {what} within {limit:g} s")
+        return _NotOpened(trying, f"did not {what} within {limit:g} s", hung=True)
 
     def _stop(self) -> None:
         self._pipe.close()

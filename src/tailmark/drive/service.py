@@ -147,6 +147,10 @@ def open_service(
                 first_query_ns=first_query_ns,
             ),
         )
+    if not first_tries:
+        raise SystemSetupError(
+            f"each of the {len(raws)} samples blocks or ends the system, so nothing is measured"
+        )
     raise SystemSetupError(
         f"the system failed on each of the first {len(first_tries)} samples, so nothing is "
         "measured: "

@@ -9,8 +9,7 @@ from tailmark.analysis.grading import LOSSES
 from tailmark.analysis.summary import AtDeadline
 from tailmark.report import plots
 from tailmark.report.findings import Findings
-from tailmark.report.sentences import headline, percent, share_interval
-from tailmark.report.text import LOSS_WORDS
+from tailmark.report.sentences import LOSS_WORDS, headline, percent, share_interval
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 

@@ -16,8 +16,7 @@ from tailmark.analysis.grading import LOSSES
 from tailmark.errors import InputError, StoreError
 from tailmark.records.model import Run
 from tailmark.report.findings import Findings, find
-from tailmark.report.sentences import metric_name, percent
-from tailmark.report.text import LOSS_WORDS
+from tailmark.report.sentences import LOSS_WORDS, metric_name, percent
 from tailmark.report.theme import LIGHT, theme
 from tailmark.units import format_duration, parse_duration
 

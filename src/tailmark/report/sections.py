@@ -15,6 +15,7 @@ from tailmark.report.facts import groups
 from tailmark.report.findings import Findings
 from tailmark.report.frames import emphasised_headline, tied, tiles
 from tailmark.report.sentences import (
+    LOSS_WORDS,
     deadline_name,
     metric_name,
     percent,
@@ -23,7 +24,6 @@ from tailmark.report.sentences import (
     time_interval,
     verdict_sentence,
 )
-from tailmark.report.text import LOSS_WORDS
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 

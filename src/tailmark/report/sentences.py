@@ -13,6 +13,16 @@ _POLICIES = {
     "fallback": "a late answer is replaced by the fallback's, if that was on time",
 }
 
+LOSS_WORDS = {
+    "delivered": "delivered",
+    "wrong_in_time": "wrong in time",
+    "right_late_in_queue": "right but late in the queue",
+    "right_late_in_compute": "right but late in compute",
+    "right_late_by_harness": "right but late by the harness",
+    "wrong_and_late": "wrong and late",
+    "failed": "failed",
+}
+
 
 def metric_name(metric: str | None) -> str:
     """A metric as people say it."""
@@ -66,7 +76,12 @@ def headline(summary: Summary, at: AtDeadline | None = None) -> str:
         says += f", all of the {percent(claimed)} its accuracy claims"
     else:
         says += f", not the {percent(claimed)} its accuracy claims"
-    return f"{says}; in its worst 5 % of rounds {percent(tail)}."
+    return f"{says}; in its worst {_worst(summary.rounds)} {percent(tail)}."
+
+
+def _worst(rounds: int) -> str:
+    """What the 5 % quantile of so many rounds is: of fewer than 20, the worst round."""
+    return "5 % of rounds" if rounds >= 20 else "round"
 
 
 def verdict_sentence(verdict: Verdict) -> str:

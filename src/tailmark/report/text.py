@@ -11,6 +11,7 @@ from rich.text import Text
 from tailmark.analysis.latency import PERCENTILES
 from tailmark.analysis.summary import Summary
 from tailmark.report.sentences import (
+    LOSS_WORDS,
     deadline_name,
     headline,
     metric_name,
@@ -20,16 +21,6 @@ from tailmark.report.sentences import (
     time_interval,
 )
 from tailmark.units import format_duration
-
-LOSS_WORDS = {
-    "delivered": "delivered",
-    "wrong_in_time": "wrong in time",
-    "right_late_in_queue": "right but late in the queue",
-    "right_late_in_compute": "right but late in compute",
-    "right_late_by_harness": "right but late by the harness",
-    "wrong_and_late": "wrong and late",
-    "failed": "failed",
-}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ far more than they know. These are the simple by-round ones; each says its name.
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ from tailmark.stats.quantiles import latency_percentile, lower_quantile, tail_me
 Floats = npt.NDArray[np.float64]
 
 _CVAR_NEEDS = 10
+_TWO_ROUNDS = "an interval needs 2 rounds or more, have 1"
+_UNDEFINED = "not defined in every round"
 
 
 def mean_by_round(
@@ -36,27 +39,14 @@ def mean_by_round(
         undefined: What to say where a round has no value (NaN).
     """
     n = len(values)
-    method = "t over rounds"
+    estimate = partial(Estimate, confidence=confidence, n=n, method="t over rounds")
     if n == 0 or np.isnan(values).any():
-        return Estimate(value=None, confidence=confidence, n=n, method=method, reason=undefined)
+        return estimate(value=None, reason=undefined)
     mean = float(np.mean(values))
     if n < 2:
-        return Estimate(
-            value=mean,
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason="an interval needs 2 rounds or more, have 1",
-        )
+        return estimate(value=mean, reason=_TWO_ROUNDS)
     half = half_width(values, confidence)
-    return Estimate(
-        value=mean,
-        low=max(bounds[0], mean - half),
-        high=min(bounds[1], mean + half),
-        confidence=confidence,
-        n=n,
-        method=method,
-    )
+    return estimate(value=mean, low=max(bounds[0], mean - half), high=min(bounds[1], mean + half))
 
 
 def half_width(values: Floats, confidence: float = 0.95) -> float:
@@ -78,40 +68,24 @@ def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> 
         confidence: Of the interval.
     """
     n = len(values)
-    method = "order statistics over rounds"
+    estimate = partial(Estimate, confidence=confidence, n=n, method="order statistics over rounds")
     if n == 0 or np.isnan(values).any():
-        return Estimate(
-            value=None,
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason="not defined in every round",
-        )
+        return estimate(value=None, reason=_UNDEFINED)
     value = lower_quantile(values, share)
     alpha = (1 - confidence) / 2
     ordered = np.sort(values)
-    ranks = np.arange(n + 1)
-    below = bdtr(ranks, n, share)  # P(at most so many rounds lie below the true quantile)
+    below = bdtr(np.arange(n + 1), n, share)  # P(at most so many rounds lie below the true one)
     # The lower end is the r-th smallest: the true quantile is below it if fewer than r are.
     lowest = int(np.searchsorted(below, alpha, side="right"))
     highest = int(np.searchsorted(below, 1 - alpha, side="left"))
     if lowest < 1 or highest >= n:
-        return Estimate(
+        needs = rounds_needed(share, confidence)
+        sure = f"{100 * confidence:g} %"
+        return estimate(
             value=value,
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason=f"the {100 * share:g} % quantile needs {rounds_needed(share, confidence)} "
-            f"rounds for {100 * confidence:g} %, have {n}",
+            reason=f"the {100 * share:g} % quantile needs {needs} rounds for {sure}, have {n}",
         )
-    return Estimate(
-        value=value,
-        low=float(ordered[lowest - 1]),
-        high=float(ordered[highest]),
-        confidence=confidence,
-        n=n,
-        method=method,
-    )
+    return estimate(value=value, low=float(ordered[lowest - 1]), high=float(ordered[highest]))
 
 
 def rounds_needed(share: float, confidence: float = 0.95) -> int:
@@ -137,34 +111,21 @@ def tail_mean_by_round(
     """
     n = len(values)
     method = "influence function over rounds"
+    estimate = partial(Estimate, confidence=confidence, n=n, method=method)
     if n == 0 or np.isnan(values).any():
-        return Estimate(
-            value=None,
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason="not defined in every round",
-        )
+        return estimate(value=None, reason=_UNDEFINED)
     value = tail_mean(values, share)
     needs = math.ceil(_CVAR_NEEDS / share)
     if n < needs:
-        return Estimate(
-            value=value,
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason=f"the worst {100 * share:g} % needs {needs} rounds for an interval, have {n}",
+        worst = f"the worst {100 * share:g} %"
+        return estimate(
+            value=value, reason=f"{worst} needs {needs} rounds for an interval, have {n}"
         )
     edge = lower_quantile(values, share)
     influence = edge - np.maximum(edge - values, 0) / share
     half = half_width(influence, confidence)
-    return Estimate(
-        value=value,
-        low=max(bounds[0], value - half),
-        high=min(bounds[1], value + half),
-        confidence=confidence,
-        n=n,
-        method=method,
+    return estimate(
+        value=value, low=max(bounds[0], value - half), high=min(bounds[1], value + half)
     )
 
 
@@ -183,24 +144,14 @@ def pooled_percentile(
         confidence: Of the interval.
     """
     n = len(by_round)
-    method = "Woodruff over rounds"
+    estimate = partial(Estimate, confidence=confidence, n=n, method="Woodruff over rounds")
     value = latency_percentile(ordered, percent)
     if value == NEVER:
-        return Estimate(
-            value=None,
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason=f"{100 - percent:g} % of the queries or more have no answer",
+        return estimate(
+            value=None, reason=f"{100 - percent:g} % of the queries or more have no answer"
         )
     if n < 2:
-        return Estimate(
-            value=float(value),
-            confidence=confidence,
-            n=n,
-            method=method,
-            reason="an interval needs 2 rounds or more, have 1",
-        )
+        return estimate(value=float(value), reason=_TWO_ROUNDS)
     sizes = np.array([len(one) for one in by_round], dtype=np.float64)
     below = np.array([np.count_nonzero(one <= value) for one in by_round], dtype=np.float64)
     # A ratio of means, linearised, so that rounds may differ in length.
@@ -208,27 +159,16 @@ def pooled_percentile(
     share = percent / 100
     low, high = share - half, share + half
     if low <= 0 or high >= 1 - 1 / len(ordered):
-        return Estimate(
+        return estimate(
             value=float(value),
-            confidence=confidence,
-            n=n,
-            method=method,
             reason=f"p{percent:g} varies too much between rounds to bound from {n}: measure more",
         )
     top = latency_percentile(ordered, 100 * high)
     if top == NEVER:
-        return Estimate(
+        return estimate(
             value=float(value),
-            confidence=confidence,
-            n=n,
-            method=method,
             reason=f"p{percent:g} has no upper end: too many queries have no answer",
         )
-    return Estimate(
-        value=float(value),
-        low=float(latency_percentile(ordered, 100 * low)),
-        high=float(top),
-        confidence=confidence,
-        n=n,
-        method=method,
+    return estimate(
+        value=float(value), low=float(latency_percentile(ordered, 100 * low)), high=float(top)
     )

@@ -110,7 +110,9 @@ class OnnxRuntime:
         if not self.model.is_file():
             return None
         hashes = [_sha256(file) for file in (self.model, *_external_data(self.model))]
-        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return (
+            hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        )
 
 
 def _sha256(path: Path) -> str:
