@@ -31,7 +31,7 @@ def test_labels_keep_their_order_and_get_the_offset(
 @pytest.mark.parametrize("raw", [np.array([0.5]), np.array([]), np.array(["cat"]), None])
 def test_what_is_no_whole_number_is_refused(raw: Any) -> None:
     """Scores are for the other decoder, and the sentence says so."""
-    with pytest.raises(SystemSetupError, match="use decode: {kind: classes} for scores"):
+    with pytest.raises(SystemSetupError, match=r"use decode: {kind: classes} for scores"):
         Labels().bind(raw, None, None)
 
 

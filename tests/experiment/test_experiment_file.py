@@ -173,9 +173,7 @@ def test_settings_can_be_replaced_one_by_one(folder: Path) -> None:
         ("system.thread=3", "no setting 'thread' (did you mean 'threads'?)"),
     ],
 )
-def test_a_replacement_that_cannot_be_made_is_named(
-    folder: Path, override: str, says: str
-) -> None:
+def test_a_replacement_that_cannot_be_made_is_named(folder: Path, override: str, says: str) -> None:
     """As the user typed it."""
     assert says in error(folder, {**PLAIN, "rounds": 5}, override)
 

@@ -16,9 +16,7 @@ def ideal(experiment: tailmark.Experiment, out: Path, metric: str) -> float:
     """Quality without a deadline, over one round of the 500 images."""
     path = out / "run"
     run = (
-        tailmark.open_run(path)
-        if path.exists()
-        else tailmark.run_experiment(experiment, out=path)
+        tailmark.open_run(path) if path.exists() else tailmark.run_experiment(experiment, out=path)
     )
     value: Any = tailmark.summarize(run, metric=metric).to_dict()["quality"]["ideal"]["value"]
     return float(value)

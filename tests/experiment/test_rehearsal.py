@@ -17,8 +17,12 @@ def rehearse(call: str, **changes: Any) -> Any:
     """Try a function of the measurement tests' module, with a short timeout."""
     system = tailmark.Function(call=call, folder=HERE.parent / "measurement")
     settings: dict[str, Any] = {
-        **{"workload": WORKLOAD, "system": system, "rounds": 10, "warmup": 4},
-        **{"timeout_ns": 300_000_000, **changes},
+        "workload": WORKLOAD,
+        "system": system,
+        "rounds": 10,
+        "warmup": 4,
+        "timeout_ns": 300_000_000,
+        **changes,
     }
     return tailmark.rehearse(tailmark.Experiment(**settings))
 
@@ -43,9 +47,7 @@ def test_a_system_that_hangs_ends_it_with_one_sentence() -> None:
 def test_a_query_without_an_answer_is_a_warning() -> None:
     """It would be a row of the run, not its end."""
     found = rehearse("misbehaving:faulty")
-    assert found.warnings == (
-        "3 of 5 tried queries have no answer: ValueError: no such layer",
-    )
+    assert found.warnings == ("3 of 5 tried queries have no answer: ValueError: no such layer",)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def chatty(batch: Any) -> Any:
 
 
 def ends_when_armed(batch: Any) -> Any:
-    """Once the file named by the environment is there, ends its process, and the next one's start."""
+    """Once the file named by the environment is there, ends; then it cannot be opened again."""
     armed = Path(os.environ["TAILMARK_TEST_ARMED"])
     if armed.exists():
         if armed.read_text():

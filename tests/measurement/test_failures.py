@@ -39,7 +39,10 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "is cancelled": (asyncio.CancelledError(), "CancelledError"),
     "raises what is no Exception": (UnheardOfError("x"), "UnheardOfError: x"),
     "gives NaN": (np.array([[0.0, np.nan, 1.0]]), "BadOutputError: output has NaN"),
-    "gives another shape": (np.zeros((1, 4)), "BadOutputError: output has 4 scores, the first had 3"),
+    "gives another shape": (
+        np.zeros((1, 4)),
+        "BadOutputError: output has 4 scores, the first had 3",
+    ),
     "gives words": ("cat", "BadOutputError: output of type <U3 is not class scores"),
 }
 
@@ -62,9 +65,7 @@ def test_a_fault_is_one_failed_row(
     assert run.manifest.status == "complete"
     assert run.manifest.counts == {"ok": 10, "failed": 2, "timed_out": 0, "lost": 0, "shed": 0}
     assert list(run.manifest.anomalies) == [{"what": cause, "count": 2}]
-    assert run.manifest.ending == (
-        f"2 of 12 queries have no answer; most often (2): {cause}",
-    )
+    assert run.manifest.ending == (f"2 of 12 queries have no answer; most often (2): {cause}",)
 
 
 def test_a_first_sample_that_fails_is_not_the_end(tmp_path: Path) -> None:
@@ -75,8 +76,10 @@ def test_a_first_sample_that_fails_is_not_the_end(tmp_path: Path) -> None:
 
 def test_a_system_that_answers_nothing_at_first_is_refused(tmp_path: Path) -> None:
     """Before anything is timed, with its first cause, chained."""
-    with pytest.raises(SystemSetupError, match="failed on each of the first 6 .*: OSError: 0") as c:
-        measure(tmp_path / "run", lambda call: OSError(call))
+    with pytest.raises(
+        SystemSetupError, match=r"failed on each of the first 6 .*: OSError: 0"
+    ) as c:
+        measure(tmp_path / "run", OSError)
     assert isinstance(c.value.__cause__, OSError)
     assert not (tmp_path / "run").exists()
 

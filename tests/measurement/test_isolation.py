@@ -32,7 +32,13 @@ def no_child_is_left() -> Iterator[None]:
 def measure(out: Path, call: str, **changes: Any) -> tailmark.Run:
     """One round of a function of `misbehaving` in its own process."""
     system = tailmark.Function(call=f"misbehaving:{call}", folder=HERE)
-    settings: dict[str, Any] = {"rounds": 1, "warmup": 0, "order": "fixed", "timeout": "400ms", **changes}
+    settings: dict[str, Any] = {
+        "rounds": 1,
+        "warmup": 0,
+        "order": "fixed",
+        "timeout": "700ms",
+        **changes,
+    }
     workload = settings.pop("workload", WORKLOAD)
     return tailmark.measure(workload, system, out=out, **{"isolate": True, **settings})
 
@@ -47,7 +53,7 @@ def test_every_misbehaviour_is_one_row_and_the_run_goes_on(tmp_path: Path) -> No
         assert np.array_equal(run.outputs["labels"][one.output_id[:2], 0], [0, 1])
     assert {a["what"]: a["count"] for a in run.manifest.anomalies} == {
         "ValueError: no such layer": 2,
-        "no answer within 0.4 s": 2,
+        "no answer within 0.7 s": 2,
         "its process ended (exit code 7)": 2,
         "its process ended (SIGSEGV)": 2,
     }

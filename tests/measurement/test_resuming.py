@@ -42,6 +42,7 @@ class Interrupting:
         self.left = at
 
     def __call__(self, batch: Any) -> Any:
+        """Count down, and answer."""
         if self.left is not None:
             self.left -= 1
             if self.left < 0:

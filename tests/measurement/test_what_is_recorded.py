@@ -53,9 +53,7 @@ def test_latencies_are_the_laws_own_draws(
     timed: Literal["inference", "total"],
 ) -> None:
     """Exactly: nothing is added, lost or reordered; the first try and the warm-up come before."""
-    run = lawful(
-        tmp_path_factory.mktemp("law") / "run", warmup=warmup, rounds=rounds, timed=timed
-    )
+    run = lawful(tmp_path_factory.mktemp("law") / "run", warmup=warmup, rounds=rounds, timed=timed)
     random = np.random.default_rng(0)
     draws = [round(random.exponential(3e6)) for _ in range(1 + warmup + rounds * 12)]
     assert latencies(run) == draws[1 + warmup :]
@@ -100,7 +98,9 @@ def test_a_fixed_order_is_the_workloads_own(tmp_path: Path) -> None:
 
 def test_the_run_says_how_it_was_made(tmp_path: Path) -> None:
     """Status, counts, settings, hashes, machine, and what the machine can resolve."""
-    manifest = lawful(tmp_path / "run", quality={"metric": "top1", "deadlines": [5, "p99"]}).manifest
+    manifest = lawful(
+        tmp_path / "run", quality={"metric": "top1", "deadlines": [5, "p99"]}
+    ).manifest
     assert manifest.status == "complete"
     assert manifest.counts == {"ok": 36, "failed": 0, "timed_out": 0, "lost": 0, "shed": 0}
     assert manifest.experiment["quality"] == {"metric": "top1", "deadlines": ["5ns", "p99"]}

@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named(
     with pytest.raises(StoreError, match=says) as caught:
         read_all(run)
     text = str(caught.value)
-    assert str(run / file) in text or file == "run.json" and str(run) in text
+    assert str(run / file) in text or (file == "run.json" and str(run) in text)
     assert "\n" not in text
     assert "measure" in text or "restore" in text
 
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_named(
 def test_a_missing_file_of_outputs_never_gives_a_row_another_answer(run: Path, index: int) -> None:
     """Without it the later ones would move up; that is noticed."""
     (run / "outputs" / f"{index:05}.parquet").unlink()
-    with pytest.raises(StoreError, match="outputs.* missing a file"):
+    with pytest.raises(StoreError, match=r"outputs.* missing a file"):
         read_all(run)
 
 
@@ -109,7 +109,7 @@ def test_a_directory_that_is_no_run_says_so(tmp_path: Path) -> None:
     """Empty, missing, or a file."""
     (tmp_path / "file").touch()
     for name in (".", "absent", "file"):
-        with pytest.raises(StoreError, match="is not a run: it has no run.json"):
+        with pytest.raises(StoreError, match=r"is not a run: it has no run.json"):
             tailmark.open_run(tmp_path / name)
 
 

@@ -82,9 +82,7 @@ def same(a: Round, b: Round) -> bool:
 
 @given(st.data(), SOME, st.integers(1, 3))
 @settings(max_examples=25)
-def test_rounds_come_back_as_they_were(
-    data: st.DataObject, optional: set[str], count: int
-) -> None:
+def test_rounds_come_back_as_they_were(data: st.DataObject, optional: set[str], count: int) -> None:
     """Columns, types, missing values and facts; on their own and as one table."""
     rounds = [data.draw(arbitrary_rounds(i, optional)) for i in range(count)]
     with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder, "run")) as writer:

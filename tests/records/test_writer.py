@@ -63,7 +63,7 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, out: str) -> None:
     """A file in the way, or a file system that takes no files."""
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="is a file|cannot be written") as caught:
+    with pytest.raises(StoreError, match=r"is a file|cannot be written") as caught:
         measure(tmp_path / out)
     assert repr(str(tmp_path / out)) in str(caught.value)
 

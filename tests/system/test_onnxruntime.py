@@ -143,9 +143,7 @@ def test_a_file_that_is_no_model_is_named(model: Path, content: bytes | str | No
         model.unlink()
     else:
         model.write_bytes(
-            model.read_bytes()[: model.stat().st_size // 2]
-            if isinstance(content, str)
-            else content
+            model.read_bytes()[: model.stat().st_size // 2] if isinstance(content, str) else content
         )
     with pytest.raises(SystemSetupError) as caught:
         OnnxRuntime(model=model).open()
@@ -158,7 +156,10 @@ def test_a_file_that_is_no_model_is_named(model: Path, content: bytes | str | No
 @pytest.mark.parametrize(
     ("batch", "says"),
     [
-        (one("float64"), r"input 'x' takes float32 \[N, 4\] and the workload gives float64 \[1, 4\]"),
+        (
+            one("float64"),
+            r"input 'x' takes float32 \[N, 4\] and the workload gives float64 \[1, 4\]",
+        ),
         (one("float32", 1, 5), r"takes float32 \[N, 4\] and the workload gives float32 \[1, 5\]"),
         (one("float32", 4), r"and the workload gives float32 \[4\]"),
         ({"y": one()}, "the model's inputs are x and the workload gives y: give these names"),
@@ -219,7 +220,9 @@ def test_a_model_of_1001_classes_against_1000_is_refused_in_one_sentence(tmp_pat
         inputs=np.ones((5, 4), np.float32), references=np.arange(5), classes=1000
     )
     system = OnnxRuntime(model=linear(tmp_path / "wide.onnx", classes=1001))
-    with pytest.raises(SystemSetupError, match="model has 1001 classes .* declares 1000") as caught:
+    with pytest.raises(
+        SystemSetupError, match=r"model has 1001 classes .* declares 1000"
+    ) as caught:
         tailmark.measure(workload, system, out=tmp_path / "run", rounds=1)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()

@@ -22,7 +22,8 @@ def resized(pixels: Pixels, side: int, *, antialias: bool) -> Pixels:
     ratio = side / min(width, height)
     across = weights(width, max(side, round(width * ratio)), antialias=antialias)
     down = weights(height, max(side, round(height * ratio)), antialias=antialias)
-    return np.einsum("yY,xX,YXc->yxc", down, across, pixels)
+    wide: Pixels = np.einsum("yY,xX,YXc->yxc", down, across, pixels)
+    return wide
 
 
 def weights(old: int, new: int, *, antialias: bool) -> Pixels:
@@ -156,7 +157,9 @@ def test_every_mode_of_image_becomes_three_channels(mode: str) -> None:
 
 def test_an_image_smaller_than_the_crop_is_refused() -> None:
     """Padding would be a guess."""
-    with pytest.raises(WorkloadError, match="an image of 9x6 is smaller than crop 7: add resize: 7"):
+    with pytest.raises(
+        WorkloadError, match="an image of 9x6 is smaller than crop 7: add resize: 7"
+    ):
         Preprocess(crop=7)(gradient(6, 9))
 
 

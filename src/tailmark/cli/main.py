@@ -29,8 +29,11 @@ app = typer.Typer(
 )
 
 
-def _interruptible(command: Callable[..., object]) -> Callable[..., object]:
-    """End a command on Ctrl-C as on any error of ours; the parser would end it without a word."""
+def _well_ended(command: Callable[..., object]) -> Callable[..., object]:
+    """End a command on Ctrl-C as on any error of ours, and quietly when nobody reads on.
+
+    The parser would end both without a word, and the latter as if a requirement had failed.
+    """
 
     @wraps(command)
     def run_command(*given: object, **options: object) -> object:
@@ -38,12 +41,15 @@ def _interruptible(command: Callable[..., object]) -> Callable[..., object]:
             return command(*given, **options)
         except KeyboardInterrupt as stop:
             raise MeasurementError(str(stop) or "interrupted") from stop
+        except BrokenPipeError:  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
 
     return run_command
 
 
 for one in (demo, init, check, run, summarize, report, audit):
-    app.command()(_interruptible(one))
+    app.command()(_well_ended(one))
 
 
 def _version(wanted: bool) -> None:
@@ -70,9 +76,6 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
         code = _complain("interrupted", 3)
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         # What the parser raises shares only this; anything else is a fault of ours and is shown.
         if not hasattr(error, "format_message"):

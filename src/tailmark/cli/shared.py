@@ -52,8 +52,12 @@ def console() -> "Console":
     """Where tables go: as wide as the terminal, and wide enough for a table elsewhere."""
     from rich.console import Console
 
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=160)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1, which says that a requirement failed
+
+    found = Piped(highlight=False)
+    return found if found.is_terminal else Piped(highlight=False, width=160)
 
 
 def print_json(document: Any) -> None:

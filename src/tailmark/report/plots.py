@@ -153,7 +153,7 @@ def quality_deadline(found: Findings, *, log: bool = True) -> Plot:
         "t:Q",
         title=f"deadline ({unit.name})",
         scale=_time_scale(shown[0], shown[-1], log=log),
-        axis=alt.Axis(grid=False, labelFlush=True),
+        axis=alt.Axis(grid=False, labelFlush=True, labelSeparation=8),
     )
     base = alt.Chart(alt.NamedData("curve"))
     layers: list[alt.Chart] = [
@@ -188,7 +188,7 @@ def latency(found: Findings) -> Plot:
         "t:Q",
         title=f"latency ({unit.name})",
         scale=_time_scale(rows[0]["t"], rows[-1]["t"], log=True),
-        axis=alt.Axis(grid=False, labelFlush=True),
+        axis=alt.Axis(grid=False, labelFlush=True, labelSeparation=8),
     )
     y = alt.Y(
         "later:Q",
@@ -299,7 +299,7 @@ def overlay(found: Sequence[Findings], names: Sequence[str]) -> Plot:
         "t:Q",
         title=f"deadline ({unit.name})",
         scale=_time_scale(min(r["t"] for r in rows), max(r["t"] for r in rows), log=True),
-        axis=alt.Axis(grid=False, labelFlush=True),
+        axis=alt.Axis(grid=False, labelFlush=True, labelSeparation=8),
     )
     title = kinds.pop() if len(kinds) == 1 else "quality, or share on time"
     y = alt.Y("mean:Q", title=title, axis=_share_axis())
