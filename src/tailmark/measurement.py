@@ -117,8 +117,8 @@ def measure(
         InputError: Something given cannot be used; nothing was measured.
         StoreError: The directory cannot be written; the finished rounds stand.
         EveryQueryFailedError: No query of the first round was answered.
-        QueryNeverReturnedError: A call in this process outlived the timeout. Where it is native
-            code that cannot be stopped, the process ends with exit code 3 instead.
+        QueryNeverReturnedError: A call in this process outlived the timeout. Where it cannot be
+            stopped (native code, or not the main thread), the process ends with exit code 3.
         InterruptedRunError: Ctrl-C; also a KeyboardInterrupt.
     """
     if not isinstance(timeout, int):

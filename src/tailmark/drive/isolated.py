@@ -118,6 +118,7 @@ class IsolatedService:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-c", _CHILD, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                process_group=0,  # Ctrl-C is the parent's to handle
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__,  # what the system prints must not mix with our own output
             )
@@ -211,7 +212,6 @@ def _die_with_parent() -> None:
 
 def main() -> None:
     """The child process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _die_with_parent()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _serve(Connection(int(sys.argv[1])))

@@ -19,6 +19,9 @@ from tailmark.records.store import RunWriter, count_rounds, open_run
 _MAY_CHANGE = ("rounds", "quality", "require")
 """Settings that may differ when a run is gone on with: they change nothing that was measured."""
 
+_RESTLESS = ("processor.mhz",)
+"""What an environment shows differently each time it is looked at."""
+
 
 class Logbook:
     """Keeps a run while it is measured.
@@ -36,6 +39,7 @@ class Logbook:
         self._anomalies: Counter[str] = Counter()
         self.rounds = 0
         self.outputs = Catalogue(columns, {})
+        self._begun = False
         self._earlier = writer.earlier()
         if self._earlier is not None:
             self._take_up(self._earlier, columns)
@@ -62,7 +66,17 @@ class Logbook:
                 f"{path!r} was begun for {before} rounds and {asked} are asked for: ask for as "
                 "many or more"
             )
-        self._manifest = replace(earlier, experiment=fresh.experiment)
+        elsewhere = differences(earlier.environment, fresh.environment, ignore=("git",))
+        moved = [name for name in elsewhere if name not in _RESTLESS]
+        said = (
+            f"gone on with from round {count_rounds(self._writer.path)} in another environment "
+            f"(what differs: {', '.join(moved)}): the rounds before and after may not compare"
+        )
+        self._manifest = replace(
+            earlier,
+            experiment=fresh.experiment,
+            warnings=(*earlier.warnings, said) if moved else earlier.warnings,
+        )
         self._anomalies.update({str(a["what"]): int(a["count"]) for a in earlier.anomalies})
         if count_rounds(self._writer.path):
             run = open_run(self._writer.path)
@@ -87,6 +101,7 @@ class Logbook:
             warnings: Sentences for the reader.
             known: Further fields of the manifest.
         """
+        self._begun = True
         said = tuple(dict.fromkeys([*self._manifest.warnings, *warnings]))
         self._manifest = replace(self._manifest, warnings=said)
         if self._earlier is None:
@@ -126,7 +141,7 @@ class Logbook:
 
     def end(self, status: str, warning: str | None = None) -> None:
         """Say how the run ended; where nothing was begun there is nothing to say."""
-        if not (self._writer.path / "run.json").exists():
+        if not self._begun:
             return
         said = [warning] if warning else []
         unanswered = self._counts.total() - self._counts["ok"]

@@ -40,7 +40,6 @@ class OnnxRuntime:
         inter_threads: Operators at once; above 1 turns on parallel execution.
         optimization: Graph optimisation level.
         providers: Execution providers, in order of preference.
-        input: The model's input to feed, where it has several and the workload gives one.
         output: The model's output to read, where it has several.
     """
 
@@ -49,7 +48,6 @@ class OnnxRuntime:
     inter_threads: int = 1
     optimization: Literal["disable", "basic", "extended", "layout", "all"] = "all"
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
-    input: str | None = None
     output: str | None = None
 
     def open(self) -> Predictor:
@@ -101,7 +99,6 @@ class OnnxRuntime:
             "inter_threads": self.inter_threads,
             "optimization": self.optimization,
             "providers": list(self.providers),
-            "input": self.input,
             "output": self.output,
         }
 
@@ -149,19 +146,9 @@ class _Session:
         self._session = session
         self._run = session.run
         self._inputs = {i.name: (_TYPES.get(i.type, i.type), i.shape) for i in session.get_inputs()}
-        self._input = self._only_input()
+        self._input = next(iter(self._inputs)) if len(self._inputs) == 1 else None
         self._outputs = self._wanted_outputs()
         self._single = len(self._outputs) == 1
-
-    def _only_input(self) -> str | None:
-        """The input a lone array is fed to, or None where the workload names its arrays."""
-        wanted = self._recipe.input
-        if wanted is not None and wanted not in self._inputs:
-            raise SystemSetupError(
-                f"the model has no input {wanted!r}{nearest(wanted, self._inputs)}: "
-                f"it has {', '.join(self._inputs)}"
-            )
-        return wanted or (next(iter(self._inputs)) if len(self._inputs) == 1 else None)
 
     def _wanted_outputs(self) -> list[str]:
         names = [o.name for o in self._session.get_outputs()]
@@ -186,7 +173,7 @@ class _Session:
         elif self._input is None:
             raise SystemSetupError(
                 f"the model has {len(self._inputs)} inputs ({', '.join(self._inputs)}) and the "
-                "workload gives one array: name it with system.input, or give named arrays"
+                "workload gives one array: give one of each name"
             )
         else:
             given = {self._input: batch}
