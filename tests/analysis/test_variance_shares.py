@@ -58,5 +58,7 @@ def test_an_incomplete_layout_has_no_shares() -> None:
     assert observe(_run([[1], [2]]), "inference").shares is None
     failed = [make_round([1, 2], [0, None]), make_round([2, 1], [0, 0], index=1)]
     assert observe(make_run(failed, [0, 0]), "inference").shares is None
-    repeat = [make_round([1, 2], [0, 0], sample=[0, 0]), make_round([2, 1], [0, 0], index=1)]
-    assert observe(make_run(repeat, [0, 0]), "inference").shares is None
+    for sent in ([0, 0], [0, 1, 1]):
+        again = make_round([1, 2, 3][: len(sent)], [0] * len(sent), sample=sent)
+        run = make_run([again, make_round([2, 1], [0, 0], index=1)], [0, 0])
+        assert observe(run, "inference").shares is None

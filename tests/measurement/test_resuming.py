@@ -301,3 +301,22 @@ def test_a_full_disk_at_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "cannot be written: " in said
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_gone_on_with_elsewhere_says_so(tmp_path: Path) -> None:
+    """Rounds of two environments are told apart; on the same machine nothing is said."""
+    interrupted(tmp_path / "run", at=30)
+    assert not any("environment" in w for w in measure_on(tmp_path / "run", rounds=4))
+    file = tmp_path / "run" / "run.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["environment"]["packages"]["numpy"] = "1.0"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    said = [w for w in measure_on(tmp_path / "run", rounds=5) if "environment" in w]
+    assert len(said) == 1
+    assert said[0].startswith("gone on with from round 4 in another environment")
+    assert "what differs: packages.numpy" in said[0]
+
+
+def measure_on(out: Path, rounds: int) -> tuple[str, ...]:
+    """Go on with a run; its warnings."""
+    return measure(out, Interrupting(None), rounds=rounds, resume=True).manifest.warnings

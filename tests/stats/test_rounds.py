@@ -228,6 +228,13 @@ def test_a_percentile_counts_rounds_and_not_queries() -> None:
     assert narrow.high == wide.high
 
 
+def test_rounds_that_differ_only_in_length_do_not_widen_a_percentile() -> None:
+    """Each round has the same shares of the same latencies, so their lengths tell nothing."""
+    rounds = [np.tile(np.arange(1, 11), times) for times in (1, 7, 2, 30)]
+    found = pooled_percentile(rounds, np.sort(np.concatenate(rounds)), 50)
+    assert (found.low, found.value, found.high) == (6.0, 6.0, 6.0)
+
+
 @given(
     rounds=st.lists(
         st.lists(st.one_of(st.just(NEVER), st.integers(0, 100)), min_size=1, max_size=20),
