@@ -18,7 +18,6 @@ from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.recording import Recording
 from tailmark.records.environment import governor, load_average, usable_cores
 from tailmark.system.function import Function
-from tailmark.units import format_duration
 from tailmark.workload.digits import Digits
 
 _SHORT, _FULL = 50, 500
@@ -59,15 +58,15 @@ class Audit:
     cores: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, what can be resolved included."""
+        return {**asdict(self), "resolvable_ns": self.resolvable_ns}
 
     @property
     def resolvable_ns(self) -> float:
         """The shortest deadline at which a hundredth of it is not the harness's own doing."""
         return _NEAR * max(self.harness_p99_ns, self.timer_cost_ns, self.timer_step_ns)
 
-    def warnings(self, deadlines_ns: tuple[int, ...] = ()) -> list[str]:
+    def warnings(self) -> list[str]:
         """Sentences on what stands between this machine and a clean measurement."""
         said = []
         if self.governor not in (None, "performance"):
@@ -80,12 +79,6 @@ class Audit:
                 f"the machine was busy before the run (load {self.load:g} on {self.cores} cores): "
                 "the tail holds other people's work too"
             )
-        said += [
-            f"the deadline {format_duration(d)} is near what this machine can resolve "
-            f"({format_duration(self.resolvable_ns)}): the harness itself decides who is late"
-            for d in deadlines_ns
-            if d < self.resolvable_ns
-        ]
         return said
 
 

@@ -40,7 +40,7 @@ from tailmark.scenario.base import Order, Scenario
 from tailmark.scenario.single_stream import SingleStream
 from tailmark.system.base import System
 from tailmark.system.function import Function
-from tailmark.units import format_duration, parse_deadline, parse_duration
+from tailmark.units import format_duration, parse_duration
 from tailmark.workload.base import Samples, Workload
 
 _THUMBNAILS_AT_MOST = 2_000
@@ -183,7 +183,7 @@ def _measure(
         machine = audit(full=False, isolated=experiment.isolate)
         log.begin(
             _references(samples),
-            [*driver.opened.warnings, *machine.warnings(_fixed_deadlines(experiment))],
+            [*driver.opened.warnings, *machine.warnings()],
             system=driver.opened.system,
             audit=machine.to_dict(),
             cold_start={
@@ -311,12 +311,6 @@ def _references(samples: Samples) -> References:
         values=samples.references,
         thumbnails=tuple(map(picture, range(len(samples)))) if picture else None,
     )
-
-
-def _fixed_deadlines(experiment: Experiment) -> tuple[int, ...]:
-    """Those that do not wait for measured latencies."""
-    asked = map(parse_deadline, experiment.quality.get("deadlines", ()))
-    return tuple(d for d in asked if isinstance(d, int))
 
 
 def _sha256(content: bytes) -> str:

@@ -6,6 +6,7 @@ Knows nothing of clocks or records.
 import math
 import re
 from dataclasses import dataclass
+from numbers import Integral
 
 from tailmark.errors import InputError
 
@@ -60,10 +61,11 @@ def parse_deadline(text: str | int | Percentile) -> Deadline:
     """
     if isinstance(text, Percentile):
         return text
-    if isinstance(text, int):
+    if isinstance(text, int | Integral):  # NumPy's integers too
         if text < 0:
             raise InputError(f"deadline {text} ns is below zero: a deadline is zero or more")
-        return text
+        return int(text)
+    text = str(text)
     match = _PERCENTILE.fullmatch(text)
     if match:
         return Percentile(float(match[1]))

@@ -245,6 +245,13 @@ def test_a_percentile_is_resolved_once_over_the_whole_run() -> None:
     assert [at.rounds for at in fixed.at] == [at.rounds for at in summary.at]
 
 
+def test_numpy_s_integers_are_nanoseconds_too() -> None:
+    """A deadline taken from an array asks the same as the plain number."""
+    asked: Any = np.array([25, 30])
+    at, _ = summarize(_quick(), deadlines=list(asked)).at
+    assert (at.deadline_ns, type(at.deadline_ns)) == (25, int)
+
+
 def test_two_names_of_one_deadline_are_one() -> None:
     """A percentile that comes to a deadline also asked for keeps the name that came first."""
     run = make_run([make_round([10, 10], [0, 0])], [0, 0])
@@ -380,6 +387,8 @@ def test_a_fallback_run_is_asked_for_and_must_fit() -> None:
         ({"deadlines": ["5"]}, InputError, "'5' has no unit: write 5ms or 5s"),
         ({"deadlines": ["-5ms"]}, InputError, "'-5ms' is below zero"),
         ({"deadlines": [-5]}, InputError, "deadline -5 ns is below zero"),
+        ({"deadlines": [5.0]}, InputError, "'5.0' has no unit"),
+        ({"deadlines": [None]}, InputError, "'None' is not a deadline"),
         ({"deadlines": ["p100"]}, InputError, "'p100' is not a percentile: write p50, p99"),
         ({"deadlines": ["5 parsecs"]}, InputError, "unknown unit 'parsecs'"),
         ({"deadlines": ["soon"]}, InputError, "'soon' is not a deadline"),

@@ -213,7 +213,7 @@ def summarize(
         reach=_reach(quality, run, grader, graded, moments),
         environment=run.manifest.environment,
         system=run.manifest.system,
-        warnings=tuple(_warnings(run, seen, policy, grader)),
+        warnings=(*_warnings(run, seen, policy, grader), *_too_short(run, labels)),
     )
 
 
@@ -326,7 +326,8 @@ def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -
     never = int((seen.sent == 0).sum())
     if never:
         said.append(f"{never} of {len(run.references)} samples were never sent")
-    if policy == "stale" and run.manifest.experiment["workload"].get("order") == "shuffled":
+    order = run.manifest.experiment.get("workload", {}).get("order")
+    if policy == "stale" and order == "shuffled":
         said.append(
             "the order was shuffled, so a stale answer is another sample's by chance: "
             "'stale' means something for samples in their natural order"
@@ -341,6 +342,17 @@ def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -
     if unanswered and not any("have no answer" in one for one in said):
         said.append(f"{unanswered} of {len(seen.ordered)} queries have no answer")
     return said
+
+
+def _too_short(run: Run, labels: Iterable[int]) -> list[str]:
+    """Deadlines that the machine, by its audit, could not resolve."""
+    least = run.manifest.audit.get("resolvable_ns", 0)
+    return [
+        f"the deadline {format_duration(deadline)} is near what the machine could resolve "
+        f"({format_duration(least, 2)}): the harness itself decides who is late"
+        for deadline in labels
+        if deadline < least
+    ]
 
 
 def _by_share(values: Mapping[float, Estimate]) -> dict[str, Any]:

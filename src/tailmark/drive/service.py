@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tailmark.decode.base import Decode, Decoder
@@ -178,7 +179,6 @@ def _available_memory() -> int | None:
 
 
 def describe_failure(cause: BaseException | None) -> str:
-    """An exception as one line."""
-    text = str(cause).strip()
-    lines = text.splitlines() or [""]
-    return f"{type(cause).__name__}: {lines[0]}" if lines[0] else type(cause).__name__
+    """An exception as one line; the home folder stays unnamed, for others may read it."""
+    first = (str(cause).strip().splitlines() or [""])[0].replace(str(Path.home()), "~")
+    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__

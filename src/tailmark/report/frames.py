@@ -9,7 +9,7 @@ from tailmark.analysis.grading import LOSSES
 from tailmark.analysis.summary import AtDeadline
 from tailmark.report import plots
 from tailmark.report.findings import Findings
-from tailmark.report.sentences import LOSS_WORDS, headline, percent, share_interval
+from tailmark.report.sentences import LOSS_WORDS, headline, percent, share_range
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
@@ -118,7 +118,7 @@ def tiles(found: Findings, k: int) -> list[Tile]:
 def _share_tile(name: str, e: Estimate) -> Tile:
     if e.low is None or e.high is None:
         return Tile(name, tied(percent(e.value)), "no interval", e.reason or "")
-    return Tile(name, tied(percent(e.value)), tied(share_interval(e).partition("(")[2].rstrip(")")))
+    return Tile(name, tied(percent(e.value)), tied(share_range(e)))
 
 
 def _rate_tile(name: str, e: Estimate) -> Tile:

@@ -21,7 +21,7 @@ from tailmark.report.sentences import (
     percent,
     policy_words,
     share_interval,
-    time_interval,
+    time_range,
     verdict_sentence,
 )
 from tailmark.stats.estimate import Estimate
@@ -166,7 +166,7 @@ def _percentiles(found: Findings) -> list[dict[str, str]]:
 def _percentile(name: str, e: Estimate) -> dict[str, str]:
     low, high = e.low, e.high
     bounded = low is not None and high is not None
-    interval = time_interval(e).partition("(")[2].rstrip(")") if bounded else ""
+    interval = time_range(e)
     return {
         "name": name,
         "value": tied(format_duration(e.value)),

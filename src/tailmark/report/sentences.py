@@ -39,20 +39,35 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def share_interval(e: Estimate, digits: int = 1) -> str:
-    """``71.2 % (68.9–73.0 %)``, the interval left out where there is none."""
-    text = percent(e.value, digits)
+def share_range(e: Estimate, digits: int = 1) -> str:
+    """``68.9–73.0 %``; empty where there is no interval."""
     if e.low is None or e.high is None:
-        return text
-    return f"{text} ({100 * e.low:.{digits}f}–{100 * e.high:.{digits}f} %)"
+        return ""
+    return f"{100 * e.low:.{digits}f}–{100 * e.high:.{digits}f} %"
+
+
+def time_range(e: Estimate) -> str:
+    """``4.9–5.2 ms``, or ``588 µs–4.5 ms``; empty where there is no interval."""
+    if e.low is None or e.high is None:
+        return ""
+    low, high = format_duration(e.low), format_duration(e.high)
+    number, _, unit = low.partition(" ")
+    return f"{number}–{high}" if high.endswith(f" {unit}") else f"{low}–{high}"
+
+
+def with_range(value: str, interval: str) -> str:
+    """``71.2 % (68.9–73.0 %)``."""
+    return f"{value} ({interval})" if interval else value
+
+
+def share_interval(e: Estimate, digits: int = 1) -> str:
+    """A share and its interval."""
+    return with_range(percent(e.value, digits), share_range(e, digits))
 
 
 def time_interval(e: Estimate) -> str:
-    """``5.06 ms (4.9 ms–5.2 ms)``, the interval left out where there is none."""
-    text = format_duration(e.value)
-    if e.low is None or e.high is None:
-        return text
-    return f"{text} ({format_duration(e.low)}–{format_duration(e.high)})"
+    """A time and its interval."""
+    return with_range(format_duration(e.value), time_range(e))
 
 
 def deadline_name(at: AtDeadline) -> str:

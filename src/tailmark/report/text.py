@@ -8,19 +8,29 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tailmark.analysis.latency import PERCENTILES
-from tailmark.analysis.summary import Summary
+from tailmark.analysis.summary import AtDeadline, Summary
 from tailmark.report.sentences import (
     LOSS_WORDS,
-    deadline_name,
     headline,
     metric_name,
     percent,
     policy_words,
-    share_interval,
-    time_interval,
+    share_range,
+    time_range,
+    with_range,
 )
+from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
+
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value, and its interval where it has one."""
+
+    value: str
+    interval: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Grid:
 
     title: str
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
 
 
 def grids(summary: Summary) -> list[Grid]:
@@ -44,64 +54,66 @@ def grids(summary: Summary) -> list[Grid]:
 
 def _deadlines(summary: Summary) -> Grid:
     graded = summary.ideal is not None
-    name = metric_name(summary.metric)
-    quality = [name, "5 % tail", "1 % tail", "worst round"] if graded else []
+    quality = [metric_name(summary.metric), "5 % tail", "1 % tail", "worst round"] if graded else []
     rows = []
     for at in summary.at:
-        cells = [deadline_name(at), share_interval(at.on_time)]
+        cells = [_deadline(at), _share(at.on_time)]
         if at.mean is not None and at.tail is not None:
-            cells += [
-                share_interval(at.mean),
-                share_interval(at.tail[0.05]),
-                share_interval(at.tail[0.01]),
-                percent(at.worst),
-            ]
-        cells += [f"{at.goodput_per_s.value or 0:,.0f}/s", f"{at.longest_late_streak}"]
-        rows.append(cells)
-    if graded and summary.ideal is not None:
-        cells = ["no deadline", "", share_interval(summary.ideal), "", "", "", "", ""]
-        rows.append(cells)
+            cells += [_share(at.mean), _share(at.tail[0.05]), _share(at.tail[0.01])]
+            cells += [Cell(percent(at.worst))]
+        rate = f"{at.goodput_per_s.value or 0:,.0f}/s"
+        rows.append([*cells, Cell(rate), Cell(f"{at.longest_late_streak}")])
+    if summary.ideal is not None:
+        nothing = [Cell("")] * 5
+        rows.append([Cell("no deadline"), Cell(""), _share(summary.ideal), *nothing])
     title = f"At the deadline ({policy_words(summary.on_late)})"
-    return Grid(
-        title, ["deadline", "on time", *quality, "on-time rate", "longest late streak"], rows
-    )
+    return Grid(title, ["deadline", "on time", *quality, "on-time rate", "late streak"], rows)
+
+
+def _deadline(at: AtDeadline) -> Cell:
+    asked = at.label if at.label.startswith("p") else ""
+    return Cell(format_duration(at.deadline_ns), asked)
+
+
+def _share(e: Estimate) -> Cell:
+    return Cell(percent(e.value), share_range(e))
 
 
 def _losses(summary: Summary) -> Grid:
     """Where the samples of a round end up."""
     shown = [n for n in LOSS_WORDS if any((at.loss or {}).get(n, 0) >= 5e-4 for at in summary.at)]
     rows = [
-        [deadline_name(at), *(percent((at.loss or {}).get(name, 0.0)) for name in shown)]
+        [
+            _deadline(at),
+            *(Cell(percent((at.loss or {}).get(name, 0.0))) for name in shown),
+        ]
         for at in summary.at
     ]
     return Grid("Where the answers go", ["deadline", *(LOSS_WORDS[n] for n in shown)], rows)
 
 
 def _reach(summary: Summary) -> Grid:
-    rows = [
-        [percent(q), time_interval(e) if e.value is not None else (e.reason or "–")]
-        for q, e in summary.reach.items()
-    ]
+    rows = [[Cell(percent(q)), _time(e)] for q, e in summary.reach.items()]
     return Grid(
         "The shortest deadline that delivers", [metric_name(summary.metric), "deadline"], rows
     )
 
 
+def _time(e: Estimate) -> Cell:
+    if e.value is None:
+        return Cell(e.reason or "–")
+    return Cell(format_duration(e.value), time_range(e))
+
+
 def _latency(summary: Summary) -> Grid:
     latency = summary.latency
-    header = ["", "mean", *(f"p{p:g}" for p in PERCENTILES), "max"]
-    estimates = [latency.mean, *(latency.percentiles[p] for p in PERCENTILES)]
-    values = [format_duration(e.value) for e in estimates]
-    bounds = [
-        f"{format_duration(e.low)}–{format_duration(e.high)}" if e.low is not None else ""
-        for e in estimates
-    ]
-    longest = format_duration(latency.max_ns) if latency.max_ns is not None else "–"
-    timed = "Latency" if latency.time in ("inference", "total") else f"Time of {latency.time}"
+    estimates = {"mean": latency.mean, **{f"p{p:g}": e for p, e in latency.percentiles.items()}}
+    cells = [Cell(format_duration(e.value), time_range(e)) for e in estimates.values()]
+    longest = Cell(format_duration(latency.max_ns))
     return Grid(
-        f"{timed} ({latency.time}, {latency.answered:,} answers)",
-        header,
-        [["", *values, longest], ["95 %", *bounds, ""]],
+        f"Latency ({latency.time}, {latency.answered:,} answers)",
+        [*estimates, "max"],
+        [[*cells, longest]],
     )
 
 
@@ -131,9 +143,12 @@ def notes(summary: Summary) -> list[str]:
 
 def print_summary(summary: Summary, console: Console) -> None:
     """Draw a summary on a terminal."""
-    console.print(Padding(Text(headline(summary), style="bold"), (1, 0)))
+    # A terminal may be narrow, and breaks no number from its unit; a log is to be searched.
+    space = _UNBROKEN if console.is_terminal else " "
+    said = headline(summary).replace(" %", f"{space}%")
+    console.print(Padding(Text(said, style="bold"), (1, 0)))
     for grid in grids(summary):
-        console.print(_drawn(grid))
+        console.print(_drawn(grid, space, gap=2 if console.width >= 100 else 1))
     console.print(Text(facts(summary), style="dim"))
     reasons = notes(summary)
     if reasons:
@@ -142,25 +157,37 @@ def print_summary(summary: Summary, console: Console) -> None:
         console.print(Text(f"warning: {warning}", style="yellow"))
 
 
-def _drawn(grid: Grid) -> RenderableType:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+def _drawn(grid: Grid, space: str, *, gap: int) -> RenderableType:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, gap, 0, 0))
     for k, name in enumerate(grid.header):
         table.add_column(name, justify="left" if k == 0 else "right")
     for row in grid.rows:
-        table.add_row(*row)
+        table.add_row(*(_in_two_lines(cell, space) for cell in row))
     return Padding(Group(Text(grid.title, style="bold cyan"), table), (0, 0, 1, 0))
+
+
+def _in_two_lines(cell: Cell, space: str) -> Text:
+    """The interval under its value, without the unit that stands above it."""
+    text = Text(cell.value.replace(" ", space))
+    if cell.interval:
+        unit = cell.value.partition(" ")[2]
+        interval = cell.interval.removesuffix(f" {unit}").replace(" ", space)
+        text.append(f"\n{interval}", "dim")
+    return text
 
 
 def markdown(summary: Summary) -> str:
     """The same tables for a README or a pull request."""
     blocks = [f"**{headline(summary)}**"]
     for grid in grids(summary):
-        lines = [_line(grid.header), _line(["---", *(["---:"] * (len(grid.header) - 1))])]
-        blocks.append("\n".join([f"{grid.title}:\n", *lines, *(_line(row) for row in grid.rows)]))
+        rules = ["---", *(["---:"] * (len(grid.header) - 1))]
+        rows = [map(Cell, grid.header), map(Cell, rules), *grid.rows]
+        blocks.append("\n".join([f"{grid.title}:\n", *map(_line, rows)]))
     blocks.append(facts(summary))
     blocks += [f"> warning: {warning}" for warning in summary.warnings]
     return "\n\n".join(blocks) + "\n"
 
 
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _line(cells: Iterable[Cell]) -> str:
+    texts = (with_range(cell.value, cell.interval) for cell in cells)
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
