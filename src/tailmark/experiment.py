@@ -16,6 +16,7 @@ from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.service import Timed
 from tailmark.errors import InputError, nearest
 from tailmark.quality.late import parse_policy
+from tailmark.quality.requirement import parse_requirement
 from tailmark.records.model import Int32s
 from tailmark.scenario.base import Order, Scenario
 from tailmark.scenario.single_stream import SingleStream
@@ -65,6 +66,8 @@ class Experiment:
                 f"timeout is {format_duration(self.timeout_ns)}: give more than zero, such as 10s"
             )
         _check_quality(self.quality)
+        if self.require is not None:
+            parse_requirement(self.require)
 
     def schedule(self, samples: int, index: int) -> Int32s:
         """The samples of round ``index`` in the order they are sent."""

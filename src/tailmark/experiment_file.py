@@ -13,7 +13,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from tailmark import plugins
-from tailmark.analysis.gate import parse_requirement
 from tailmark.drive.service import Timed
 from tailmark.errors import ExperimentError, InputError, nearest
 from tailmark.experiment import Experiment
@@ -81,8 +80,6 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
     isolate = system.pop("isolate", False)
     if not isinstance(isolate, bool):
         raise ExperimentError(f"system.isolate is {isolate!r}: true or false")
-    if schema.require is not None:
-        parse_requirement(schema.require)
     quality = schema.quality.model_dump()
     quality["deadlines"] = [str(d) for d in quality["deadlines"]]
     return Experiment(

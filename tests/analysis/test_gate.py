@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.handmade import make_round, make_run, with_experiment
 from tailmark import judge, summarize
-from tailmark.analysis.gate import Requirement, parse_requirement
 from tailmark.errors import InputError
+from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.model import Run
 from tailmark.report.sentences import verdict_sentence
 

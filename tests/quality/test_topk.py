@@ -18,7 +18,7 @@ from tailmark.testing import check_metric
 @given(data=st.data(), k=st.integers(1, 6))
 def test_scores_rank_as_a_stable_sort_does(data: st.DataObject, k: int) -> None:
     """Equal scores rank in class order; the k best are those of a plain sort."""
-    classes = data.draw(st.integers(1, 6))
+    classes = data.draw(st.integers(k, 6))
     score = st.sampled_from([-1.0, -0.0, 0.0, 0.25, 1.0, float("inf"), float("-inf")])
     row = st.lists(score, min_size=classes, max_size=classes)
     scores = data.draw(st.lists(row, min_size=1, max_size=5))
@@ -28,6 +28,12 @@ def test_scores_rank_as_a_stable_sort_does(data: st.DataObject, k: int) -> None:
     found = TopK(k).prepare(np.array(scores), np.array(references)).scores(rows, rows)
     expected = [float(label in best(row, k)) for row, label in zip(scores, references, strict=True)]
     assert found.tolist() == expected
+
+
+def test_more_tries_than_classes_are_refused() -> None:
+    """Five tries at three classes are always right, and say nothing."""
+    with pytest.raises(MetricError, match="top5 of 3 classes is always right"):
+        top5.prepare(np.zeros((2, 3)), np.array([0, 1]))
 
 
 def test_a_tie_for_the_last_place_goes_to_the_lower_class() -> None:

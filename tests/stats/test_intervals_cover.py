@@ -93,15 +93,7 @@ def _cvar_of_normal(rounds: int) -> int:
     )
 
 
-def test_the_mean_below_the_worst_twentieth() -> None:
-    """The CVaR's interval reaches the goal where fifty rounds lie in the tail."""
-    assert _cvar_of_normal(1000) >= enough(GOAL)
-
-
-def test_the_mean_below_the_worst_twentieth_of_fewer_rounds() -> None:
-    """With 15 rounds in the tail it covers about 90 %: less than it claims, and no less than 88 %.
-
-    The tail's own spread is known from 15 rounds only, and the mean of the worst ones sampled is
-    not quite as bad as the worst there are.
-    """
-    assert _cvar_of_normal(300) >= enough(0.88)
+@pytest.mark.parametrize("rounds", [200, 300, 1000])
+def test_the_mean_below_the_worst_twentieth(rounds: int) -> None:
+    """The CVaR's interval reaches the goal wherever it is given: ten rounds in the tail or more."""
+    assert _cvar_of_normal(rounds) >= enough(GOAL)

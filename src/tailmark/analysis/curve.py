@@ -28,7 +28,7 @@ class Curve:
         high: Likewise.
         tails: Lower quantiles over rounds, shape (len(TAILS), deadlines).
         cvars: Means of the rounds below, likewise.
-        worst: The worst round.
+        worst: The worst round; NaN, as all of these, where some round is undefined.
         best: The best round.
     """
 
@@ -69,19 +69,24 @@ def quality_curve(
     grader = prepare_grader(run, metric or declared.get("metric") or DEFAULT_METRIC)
     grades = grade(run, grader, grid, policy="fail" if policy == "fallback" else policy, time=time)
     values = grades.on_time if grades.quality is None else grades.quality
+    undefined = np.isnan(values).any(axis=0)  # under ``drop``, where some round has none on time
     columns = np.nan_to_num(values).T
     halves = np.array([half_width(v) if len(run) > 1 else 0.0 for v in columns])
     mean = columns.mean(axis=1)
+
+    def defined(drawn: Floats) -> Floats:
+        return np.where(undefined, np.nan, drawn)
+
     return Curve(
         deadlines_ns=grid,
         grades=grades,
-        mean=mean,
-        low=np.maximum(mean - halves, 0.0),
-        high=np.minimum(mean + halves, 1.0),
-        tails=np.array([[lower_quantile(v, share) for v in columns] for share in TAILS]),
-        cvars=np.array([[tail_mean(v, share) for v in columns] for share in TAILS]),
-        worst=columns.min(axis=1),
-        best=columns.max(axis=1),
+        mean=defined(mean),
+        low=defined(np.maximum(mean - halves, 0.0)),
+        high=defined(np.minimum(mean + halves, 1.0)),
+        tails=defined(np.array([[lower_quantile(v, share) for v in columns] for share in TAILS])),
+        cvars=defined(np.array([[tail_mean(v, share) for v in columns] for share in TAILS])),
+        worst=defined(columns.min(axis=1)),
+        best=defined(columns.max(axis=1)),
     )
 
 

@@ -121,11 +121,6 @@ def grade(
         fallback: The other run and its grader, for that policy; round r is lent its round r,
             counting round again where it has fewer.
     """
-    if fallback and fallback[0].references.ids != run.references.ids:
-        raise InputError(
-            f"{fallback[0].name!r} cannot stand in for {run.name!r}: its samples are others; "
-            "measure both on one workload"
-        )
     rounds, count = len(run), len(deadlines_ns)
     on_time = np.empty((rounds, count))
     quality = np.empty((rounds, count))
@@ -146,20 +141,10 @@ def grade(
         streak[r] = longest_streaks(late, deadlines_ns)
         if grader is None:
             continue
-        score = grader.scores(one.sample, one.output_id)
-        ideal[r] = score.sum() / n
-        lent = _lend(fallback, one, r, time) if fallback else None
-        rows = Graded(
-            sample=one.sample,
-            output=one.output_id,
-            latency_ns=late,
-            score=score,
-            scheduled_ns=one.scheduled_ns,
-            fallback_ns=lent[0] if lent else None,
-            fallback_score=lent[1] if lent else None,
-        )
+        rows = _rows(run, one, grader, time, fallback)
+        ideal[r] = rows.score.sum() / n
         quality[r] = quality_steps(rows, grader, policy).at(deadlines_ns)
-        loss[r] = _losses(one, score, late, punctual, deadlines_ns)
+        loss[r] = _losses(one, rows.score, late, punctual, deadlines_ns)
     graded = grader is not None
     return Grades(
         deadlines_ns=deadlines_ns,
@@ -174,10 +159,48 @@ def grade(
     )
 
 
-def _lend(fallback: tuple[Run, Grader], one: Round, r: int, time: str) -> tuple[Int64s, Floats]:
-    """Another run's latency and score for each row's sample."""
+def steps_by_round(
+    run: Run,
+    grader: Grader,
+    *,
+    policy: Policy,
+    time: str,
+    fallback: tuple[Run, Grader] | None = None,
+) -> list[Steps]:
+    """Each round's quality as a function of the deadline; the arguments are those of `grade`."""
+    rows = (_rows(run, one, grader, time, fallback) for one in run.rounds())
+    return [quality_steps(one, grader, policy) for one in rows]
+
+
+def _rows(
+    run: Run, one: Round, grader: Grader, time: str, fallback: tuple[Run, Grader] | None
+) -> Graded:
+    """A round's rows, ready for a late policy."""
+    lent = _lend(fallback, run, one, time) if fallback else None
+    return Graded(
+        sample=one.sample,
+        output=one.output_id,
+        latency_ns=latencies(run, one, time),
+        score=grader.scores(one.sample, one.output_id),
+        scheduled_ns=one.scheduled_ns,
+        fallback_ns=lent[0] if lent else None,
+        fallback_score=lent[1] if lent else None,
+    )
+
+
+def _lend(fallback: tuple[Run, Grader], run: Run, one: Round, time: str) -> tuple[Int64s, Floats]:
+    """Another run's latency and score for each row's sample.
+
+    Raises:
+        InputError: Its samples are others.
+    """
     other, grader = fallback
-    theirs = other.stored[r % len(other)]
+    if other.references.ids != run.references.ids:
+        raise InputError(
+            f"{other.name!r} cannot stand in for {run.name!r}: its samples are others; measure "
+            "both on one workload"
+        )
+    theirs = other.stored[one.index % len(other)]
     latency = np.full(len(other.references), NEVER)
     score = np.zeros(len(other.references))
     latency[theirs.sample] = latencies(other, theirs, check_time(other, time))

@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.grading import LOSSES, Grades, check_time, grade, prepare_grader
+from tailmark.analysis.grading import (
+    LOSSES,
+    Grades,
+    check_time,
+    grade,
+    prepare_grader,
+    steps_by_round,
+)
 from tailmark.analysis.latency import Latency, Observed, describe_latency, observe
 from tailmark.analysis.reach import shortest_deadlines
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats, Grader
+from tailmark.quality.base import Grader
 from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import open_run
@@ -193,10 +200,6 @@ def summarize(
     lender = _lender(fallback, policy, metric)
     graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lender}
     grades = grade(run, grader, np.array(list(labels), dtype=np.int64), **graded)
-    moments = seen.ordered
-    if lender and quality:
-        moments = np.concatenate([moments, observe(lender[0], time).ordered])
-    moments = np.unique(moments[moments != NEVER]) if quality else moments
     return Summary(
         run=run.name,
         complete=run.complete,
@@ -210,7 +213,7 @@ def summarize(
         ideal=mean_by_round(grades.ideal, bounds=_UNIT) if grades.ideal is not None else None,
         at=tuple(_at(grades, k, label, policy) for k, label in enumerate(labels.values())),
         first=list(labels).index(next(iter(resolve(asked[:1], seen.ordered)))),
-        reach=_reach(quality, run, grader, graded, moments),
+        reach=_reach(quality, run, grader, graded),
         environment=run.manifest.environment,
         system=run.manifest.system,
         warnings=(*_warnings(run, seen, policy, grader), *_too_short(run, labels)),
@@ -247,7 +250,7 @@ def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int,
     Raises:
         InputError: Not a deadline, or a percentile that was never answered.
     """
-    found: dict[int, str] = {}
+    found: dict[int, list[str]] = {}
     for text in asked:
         deadline = parse_deadline(text)
         if isinstance(deadline, Percentile):
@@ -257,12 +260,15 @@ def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int,
                     f"the deadline {deadline} cannot be had: too many queries have no answer; "
                     "name a lower percentile or a time"
                 )
-            found.setdefault(ns, str(deadline))
+            label = str(deadline)
         else:
-            found.setdefault(deadline, format_duration(deadline, 6).replace(" ", ""))
+            ns, label = deadline, format_duration(deadline, 6).replace(" ", "")
+        labels = found.setdefault(ns, [])
+        if label not in labels:
+            labels.append(label)
     if not found:
         raise InputError("no deadline is given: name one, such as 20ms or p99")
-    return dict(sorted(found.items()))
+    return {ns: ", ".join(labels) for ns, labels in sorted(found.items())}
 
 
 def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
@@ -299,23 +305,14 @@ def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
 
 
 def _reach(
-    wanted: Sequence[float],
-    run: Run,
-    grader: Grader | None,
-    graded: Mapping[str, Any],
-    moments: Int64s,
+    wanted: Sequence[float], run: Run, grader: Grader | None, graded: Mapping[str, Any]
 ) -> dict[float, Estimate]:
-    """The inverse question, by grading all rounds at one deadline after another."""
+    """The inverse question."""
     if not wanted:
         return {}
     if grader is None:
         raise InputError("the run has no references, so no deadline delivers a quality")
-
-    def by_round(deadline_ns: int) -> Floats:
-        quality = grade(run, grader, np.array([deadline_ns]), **graded).quality
-        return np.nan_to_num(quality[:, 0]) if quality is not None else np.zeros(len(run))
-
-    return shortest_deadlines(wanted, moments, by_round)
+    return shortest_deadlines(wanted, steps_by_round(run, grader, **graded))
 
 
 def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -> list[str]:

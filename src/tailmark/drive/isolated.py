@@ -123,12 +123,12 @@ class IsolatedService:
                 stdout=sys.__stderr__,  # what the system prints must not mix with our own output
             )
         self._pipe = Connection(ours.detach())
-        self._pipe.send((sys.path, self._recipe, self._skip))
 
     def _first_words(self) -> "Opened | InputError | _NotOpened":
         """What the child says once it is open; before that, which sample it tries first."""
         limit, trying = _OPEN_TIMEOUT_S, None
         try:
+            self._pipe.send((sys.path, self._recipe, self._skip))
             while self._pipe.poll(limit):
                 said: Opened | InputError | int = self._pipe.recv()
                 if not isinstance(said, int):

@@ -1,5 +1,6 @@
 """A round's quality as a function of the deadline: a step function, exact, from one sort."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -44,6 +45,20 @@ class Steps:
             moments = moments[order]
             total = np.concatenate([[0.0], np.cumsum(gains[counts][order])])
         return cls(moments, total / over if over else total)
+
+    @classmethod
+    def mean(cls, several: Sequence[Self]) -> Self:
+        """The mean of several, itself a step function; what is undefined (NaN) counts as 0."""
+        values = [np.nan_to_num(one.values) for one in several]
+        at_ns = np.concatenate([one.at_ns for one in several])
+        gains = np.concatenate([np.diff(v) for v in values]) / len(several)
+        order = np.argsort(at_ns, kind="stable")
+        base = float(np.mean([v[0] for v in values]))
+        total = base + np.concatenate([[0.0], np.cumsum(gains[order])])
+        at_ns = at_ns[order]
+        last = np.ones(len(at_ns), dtype=np.bool_)  # of several steps at one moment
+        last[:-1] = at_ns[1:] != at_ns[:-1]
+        return cls(at_ns[last], total[np.concatenate([[True], last])])
 
     def at(self, deadlines_ns: Int64s) -> Floats:
         """The value at each deadline: a latency equal to the deadline is on time."""

@@ -54,6 +54,10 @@ class TopK:
 
     def _ranked(self, outputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if outputs.dtype.kind == "f" and outputs.ndim == 2:
+            if outputs.shape[1] < self.k:
+                raise MetricError(
+                    f"{self.name} of {outputs.shape[1]} classes is always right: use top1"
+                )
             # Stable sorting of the negated scores ranks ties in class order.
             return np.argsort(-outputs, axis=1, kind="stable")[:, : self.k]
         if outputs.dtype.kind in "iu" and outputs.ndim in (1, 2):

@@ -70,10 +70,15 @@ def time_interval(e: Estimate) -> str:
     return with_range(format_duration(e.value), time_range(e))
 
 
+def percentile_names(at: AtDeadline) -> str:
+    """``p99`` where a deadline was asked for as a percentile; else empty."""
+    return ", ".join(name for name in at.label.split(", ") if name.startswith("p"))
+
+
 def deadline_name(at: AtDeadline) -> str:
     """``5 ms``, or ``p99 (5.06 ms)`` where it was asked for as a percentile."""
-    time = format_duration(at.deadline_ns)
-    return f"{at.label} ({time})" if at.label.startswith("p") else time
+    asked, time = percentile_names(at), format_duration(at.deadline_ns)
+    return with_range(asked, time) if asked else time
 
 
 def headline(summary: Summary, at: AtDeadline | None = None) -> str:

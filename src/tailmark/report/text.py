@@ -14,6 +14,7 @@ from tailmark.report.sentences import (
     headline,
     metric_name,
     percent,
+    percentile_names,
     policy_words,
     share_range,
     time_range,
@@ -71,8 +72,7 @@ def _deadlines(summary: Summary) -> Grid:
 
 
 def _deadline(at: AtDeadline) -> Cell:
-    asked = at.label if at.label.startswith("p") else ""
-    return Cell(format_duration(at.deadline_ns), asked)
+    return Cell(format_duration(at.deadline_ns), percentile_names(at))
 
 
 def _share(e: Estimate) -> Cell:

@@ -49,11 +49,18 @@ def mean_by_round(
     return estimate(value=mean, low=max(bounds[0], mean - half), high=min(bounds[1], mean + half))
 
 
-def half_width(values: Floats, confidence: float = 0.95) -> float:
-    """Of Student's t interval for the mean of two values or more."""
+def half_width(values: Floats, confidence: float = 0.95, freedom: float | None = None) -> float:
+    """Of Student's t interval for the mean of two values or more.
+
+    Args:
+        values: One a round, shape (rounds,).
+        confidence: Of the interval.
+        freedom: Degrees of freedom, where fewer values than all carry the spread.
+    """
     n = len(values)
     spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
-    return float(stdtrit(n - 1, 0.5 + confidence / 2)) * spread / math.sqrt(n)
+    t = float(stdtrit(freedom or n - 1, 0.5 + confidence / 2))
+    return t * spread / math.sqrt(n)
 
 
 def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> Estimate:
@@ -103,6 +110,9 @@ def tail_mean_by_round(
 ) -> Estimate:
     """CVaR over rounds, its spread from the influence function, where the tail holds enough rounds.
 
+    Only the rounds in the tail carry that spread, so Student's t has half of them as its degrees of
+    freedom; without that, 300 rounds covered 90 % where 95 % was claimed (simulated).
+
     Args:
         values: One a round, shape (rounds,).
         share: Of the rounds, the worst.
@@ -123,7 +133,7 @@ def tail_mean_by_round(
         )
     edge = lower_quantile(values, share)
     influence = edge - np.maximum(edge - values, 0) / share
-    half = half_width(influence, confidence)
+    half = half_width(influence, confidence, freedom=share * n / 2)
     return estimate(
         value=value, low=max(bounds[0], value - half), high=min(bounds[1], value + half)
     )
