@@ -22,14 +22,14 @@ from tailmark import Digits, Estimate, OnnxRuntime
 from tailmark.clock import MonotonicClock
 from tailmark.decode.classes import Classes
 from tailmark.drive.closed_loop import issue
-from tailmark.drive.driver import HOLD
 from tailmark.drive.recording import Recording
+from tailmark.drive.service import outputs_to_hold
 from tailmark.records.catalogue import Catalogue
 from tailmark.stats.rounds import tail_quantile
 from tailmark.system.base import with_batch_axis
 
 SECONDS = 75
-CALLS = 64
+CALLS = 16
 NULL_SECONDS = 10
 NULL_CALLS = 5_000
 GOAL_NS = 1_000
@@ -65,6 +65,7 @@ def loops(
     direct: Calls,
     ours: Calls,
     number: Callable[[Any], int] | None = None,
+    hold: int = 1,
 ) -> Loops:
     """A bare loop and ours.
 
@@ -73,6 +74,7 @@ def loops(
         direct: For the bare loop.
         ours: For the harness.
         number: Stores an answer, in the harness.
+        hold: How many outputs wait to be decoded there.
     """
     rows = np.array(order, dtype=np.int32)
 
@@ -97,7 +99,7 @@ def loops(
     def harness() -> Block:
         recording = Recording(len(order))
         begin = now()
-        issue(rows, ours.inputs, ours.call, recording, now, ours.read, number, hold=HOLD)
+        issue(rows, ours.inputs, ours.call, recording, now, ours.read, number, hold=hold)
         wall = (now() - begin) / len(order)
         return Block(recording.column("completed") - recording.column("issued"), wall)
 
@@ -121,7 +123,8 @@ def digits_loops() -> dict[str, Loops]:
     number = Catalogue(classes.columns, {}).number
     silent = Calls(feeds, run)
     decoding = Calls(feeds, run, lambda outputs: decode(outputs[0]))
-    kept = loops(order, silent, Calls(inputs, predict, decode), number)
+    hold = outputs_to_hold(predict(inputs[0]))
+    kept = loops(order, silent, Calls(inputs, predict, decode), number, hold)
     return {
         "digits, answers dropped": loops(order, silent, Calls(inputs, predict)),
         "digits, answers kept": kept,

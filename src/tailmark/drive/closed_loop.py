@@ -1,8 +1,8 @@
 """The hot path: one query after another, each issued when the last completed.
 
 Between two queries stands only what the next one needs, and nothing is allocated that stays.
-Unless decoding itself is timed, outputs are decoded after their completion is stamped, and a few at
-a time: what decoding leaves in the caches slows the query after it, so that is one in sixteen.
+Unless decoding itself is timed, outputs are decoded after their completion is stamped, and many at
+a time: what decoding leaves in the caches slows the query after it, so those are made few.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,9 +11,6 @@ from tailmark.drive.recording import Recording
 from tailmark.drive.service import Opened, Service, Timed
 from tailmark.records.model import Int32s
 
-HOLD = 16
-"""How many outputs wait to be decoded, where a predictor's outputs are its own."""
-
 
 @dataclass(frozen=True)
 class Driver:
@@ -57,16 +54,15 @@ class Driver:
         return start_ns
 
     def _infer(self, service: Service, order: Int32s, recording: Recording, number: Number) -> None:
-        predictor = service.predictor
         issue(
             order,
             service.inputs,
-            predictor.predict,
+            service.predictor.predict,
             recording,
             self.now,
             service.decode,
             number,
-            hold=HOLD if predictor.fresh else 1,
+            hold=service.hold,
         )
 
 

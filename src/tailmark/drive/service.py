@@ -23,6 +23,8 @@ FIRST_TRIES = 32
 """How many samples may fail at first before the system is called broken."""
 
 _MEMORY_SHARE = 0.8
+_HELD_BYTES = 1 << 16
+_HELD_AT_MOST = 1 << 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class Service:
         inputs: By sample: batches of one (``timed: inference``) or raw samples (``total``).
         prepare: Raw sample to batch.
         decode: Raw output to answer.
+        hold: How many outputs may wait to be decoded.
         opened: What it says of itself.
     """
 
@@ -69,6 +72,7 @@ class Service:
     inputs: list[Any]
     prepare: Callable[[Any], Batch]
     decode: Decode
+    hold: int
     opened: Opened
 
     def reply(self, index: int, timed: Timed) -> Reply:
@@ -141,6 +145,7 @@ def open_service(
             inputs=inputs,
             prepare=prepare,
             decode=decode,
+            hold=outputs_to_hold(raw) if predictor.fresh else 1,
             opened=Opened(
                 system=predictor.describe(),
                 warnings=tuple(warnings),
@@ -176,6 +181,13 @@ def _available_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def outputs_to_hold(raw: Any) -> int:
+    """As many as lie in the caches without crowding out the model."""
+    parts = raw.values() if isinstance(raw, Mapping) else [raw]
+    size = sum(getattr(part, "nbytes", _HELD_BYTES) for part in parts)
+    return max(1, min(_HELD_AT_MOST, _HELD_BYTES // max(size, 1)))
 
 
 def describe_failure(cause: BaseException | None) -> str:
