@@ -109,7 +109,7 @@ def test_the_run_says_how_it_was_made(tmp_path: Path) -> None:
     assert manifest.environment["python"]["version"]
     assert manifest.audit["timer_cost_ns"] > 0
     assert manifest.cold_start["first_query_ns"] > 0
-    assert any("near what this machine can resolve" in w for w in manifest.warnings)
+    assert manifest.audit["resolvable_ns"] > manifest.audit["harness_p99_ns"]
 
 
 def test_garbage_is_not_collected_in_the_timed_region(tmp_path: Path) -> None:
