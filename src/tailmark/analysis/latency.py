@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.analysis.grading import latencies
+from tailmark.quality.steps import ascending
 from tailmark.records.model import NEVER, Int64s, Run, Status
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.quantiles import latency_percentile
@@ -24,7 +25,8 @@ class Observed:
     Args:
         by_round: Each round's latencies, `NEVER` where there is no answer.
         ordered: All of them, ascending.
-        lateness_ns: Of the generator (issued − scheduled), all queries, ascending.
+        lateness_ns: Of the generator (issued − scheduled), ascending: of all queries, or one zero
+            where none was late.
         status: Queries by how they ended.
         sent: How often each sample was sent, shape (samples,).
         shares: Of the latency's variance; see `Latency`.
@@ -46,22 +48,30 @@ def observe(run: Run, time: str) -> Observed:
         time: Which latency counts, as `grading.check_time` gives it.
     """
     samples = len(run.references)
-    by_round, lateness = [], []
+    by_round = []
+    lateness: list[Int64s] = []
     status = np.zeros(len(Status), dtype=np.int64)
     sent = np.zeros(samples, dtype=np.int64)
     variance = _Variance(samples)
+    prompt = 0
     for one in run.rounds():
         late = latencies(run, one, time)
         by_round.append(late)
-        lateness.append(one.issued_ns - one.scheduled_ns)
+        if (one.issued_ns != one.scheduled_ns).any():
+            lateness.append(one.issued_ns - one.scheduled_ns)
+        else:
+            prompt += len(one)
         status += np.bincount(one.status, minlength=len(Status))
         seen = np.bincount(one.sample, minlength=samples)
         sent += seen
         variance.add(one.sample, late, once=bool((seen == 1).all()))
     return Observed(
         by_round=by_round,
-        ordered=np.sort(np.concatenate(by_round)),
-        lateness_ns=np.sort(np.concatenate(lateness)),
+        ordered=ascending(np.concatenate(by_round)),
+        # A closed loop is never late, and millions of zeros say no more than one.
+        lateness_ns=np.sort(
+            np.concatenate([np.zeros(prompt if lateness else 1, np.int64), *lateness])
+        ),
         status={s.name: int(status[s]) for s in Status},
         sent=sent,
         shares=variance.shares(),

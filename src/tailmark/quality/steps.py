@@ -38,7 +38,7 @@ class Steps:
             counts &= gains != 0
         moments = at_ns[counts]
         if gains is None or not ((gains != 0) & (gains != 1)).any():
-            moments = _ascending(moments)  # sorting values is faster than sorting indices
+            moments = ascending(moments)  # sorting values is faster than sorting indices
             total = np.arange(len(moments) + 1, dtype=np.float64)
         else:
             order = np.argsort(moments, kind="stable")
@@ -66,7 +66,7 @@ class Steps:
         return found
 
 
-def _ascending(moments_ns: Int64s) -> Int64s:
+def ascending(moments_ns: Int64s) -> Int64s:
     """Sorted; where all lie below 4.3 s as four bytes each, which halves the time."""
     if len(moments_ns) and moments_ns.min() >= 0 and moments_ns.max() <= _FOUR_BYTES:
         return np.sort(moments_ns.astype(np.uint32)).astype(np.int64)
