@@ -1,7 +1,9 @@
 """A summary as tables: on a terminal, or as Markdown."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -23,7 +25,9 @@ from tailmark.report.sentences import (
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
+_WIDE = 100
 _UNBROKEN = "\N{NO-BREAK SPACE}"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ns|µs|ms|s)\b)")
 
 
 @dataclass(frozen=True)
@@ -143,36 +147,44 @@ def notes(summary: Summary) -> list[str]:
 
 def print_summary(summary: Summary, console: Console) -> None:
     """Draw a summary on a terminal."""
-    # A terminal may be narrow, and breaks no number from its unit; a log is to be searched.
-    space = _UNBROKEN if console.is_terminal else " "
-    said = headline(summary).replace(" %", f"{space}%")
-    console.print(Padding(Text(said, style="bold"), (1, 0)))
+
+    def prose(text: str, style: str) -> Text:
+        """Broken between words, and nowhere between a number and its unit (rich would)."""
+        joined = _BEFORE_UNIT.sub(_UNBROKEN, text)
+        return Text(fill(joined, console.width).replace(_UNBROKEN, " "), style=style)
+
+    console.print(Padding(prose(headline(summary), "bold"), (1, 0)))
     for grid in grids(summary):
-        console.print(_drawn(grid, space, gap=2 if console.width >= 100 else 1))
-    console.print(Text(facts(summary), style="dim"))
+        console.print(_drawn(grid, console.width))
+    console.print(prose(facts(summary), "dim"))
     reasons = notes(summary)
     if reasons:
-        console.print(Text("no interval: " + "; ".join(reasons), style="dim"))
+        console.print(prose("no interval: " + "; ".join(reasons), "dim"))
     for warning in summary.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
+        console.print(prose(f"warning: {warning}", "yellow"))
 
 
-def _drawn(grid: Grid, space: str, *, gap: int) -> RenderableType:
+def _drawn(grid: Grid, width: int) -> RenderableType:
+    """Columns as wide as their cells; where that is too wide, the headers stand word under word."""
+    columns = [[_in_two_lines(row[k]) for row in grid.rows] for k in range(len(grid.header))]
+    widest = [max(len(line.plain) for cell in c for line in cell.split()) for c in columns]
+    gap = 2 if width >= _WIDE else 1
+    needed = sum(max(len(h), w) + gap for h, w in zip(grid.header, widest, strict=True))
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, gap, 0, 0))
     for k, name in enumerate(grid.header):
-        table.add_column(name, justify="left" if k == 0 else "right")
-    for row in grid.rows:
-        table.add_row(*(_in_two_lines(cell, space) for cell in row))
+        shown = name if needed <= width else name.replace(" ", "\n").replace("\n%", " %")
+        table.add_column(shown, justify="left" if k == 0 else "right")
+    for cells in zip(*columns, strict=True):
+        table.add_row(*cells)
     return Padding(Group(Text(grid.title, style="bold cyan"), table), (0, 0, 1, 0))
 
 
-def _in_two_lines(cell: Cell, space: str) -> Text:
+def _in_two_lines(cell: Cell) -> Text:
     """The interval under its value, without the unit that stands above it."""
-    text = Text(cell.value.replace(" ", space))
+    text = Text(cell.value)
     if cell.interval:
         unit = cell.value.partition(" ")[2]
-        interval = cell.interval.removesuffix(f" {unit}").replace(" ", space)
-        text.append(f"\n{interval}", "dim")
+        text.append(f"\n{cell.interval.removesuffix(f' {unit}')}", "dim")
     return text
 
 
