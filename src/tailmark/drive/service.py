@@ -24,7 +24,7 @@ FIRST_TRIES = 32
 
 _MEMORY_SHARE = 0.8
 _HELD_BYTES = 1 << 16
-_HELD_AT_MOST = 1 << 12
+_HELD_AT_MOST = 1 << 9  # so that decoding them takes milliseconds, well within any timeout
 
 
 @dataclass(frozen=True, kw_only=True)

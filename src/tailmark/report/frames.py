@@ -1,6 +1,5 @@
 """What the page says at each deadline, printed: the script looks it up and computes nothing."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from tailmark.analysis.grading import LOSSES
 from tailmark.analysis.summary import AtDeadline
 from tailmark.report import plots
 from tailmark.report.findings import Findings
-from tailmark.report.sentences import LOSS_WORDS, headline, percent, share_range
+from tailmark.report.sentences import LOSS_WORDS, headline, percent, share_range, tied
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
@@ -17,8 +16,6 @@ _TENTHOUSANDTHS = 10_000
 _READOUT_DIGITS = 4
 _VISIBLE = 0.0005
 """A share below this would print as 0.0 %."""
-
-_UNIT_AFTER_NUMBER = re.compile(r"(?<=\d) (?=%|ns|µs|ms|s\b)")
 
 
 def looked_up(found: Findings, name: str) -> dict[str, Any]:
@@ -136,8 +133,3 @@ def _rate(per_s: float | None) -> str:
 
 def _defined(x: float | None) -> float | None:
     return x if x is not None and x == x else None  # noqa: PLR0124 - NaN is not itself
-
-
-def tied(text: str) -> str:
-    """Keep a number and its unit on one line."""
-    return _UNIT_AFTER_NUMBER.sub("\u00a0", text)

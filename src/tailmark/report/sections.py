@@ -13,7 +13,7 @@ from tailmark.records.model import Manifest
 from tailmark.report import plots
 from tailmark.report.facts import groups
 from tailmark.report.findings import Findings
-from tailmark.report.frames import emphasised_headline, tied, tiles
+from tailmark.report.frames import emphasised_headline, tiles
 from tailmark.report.sentences import (
     LOSS_WORDS,
     deadline_name,
@@ -21,6 +21,7 @@ from tailmark.report.sentences import (
     percent,
     policy_words,
     share_interval,
+    tied,
     time_range,
     verdict_sentence,
 )

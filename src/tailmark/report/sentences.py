@@ -1,10 +1,13 @@
 """Findings in words."""
 
+import re
+
 from tailmark.analysis.gate import Verdict
 from tailmark.analysis.summary import AtDeadline, Summary
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ns|µs|ms|s)\b)")
 _NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
 _POLICIES = {
     "fail": "late answers count as wrong",
@@ -65,9 +68,9 @@ def share_interval(e: Estimate, digits: int = 1) -> str:
     return with_range(percent(e.value, digits), share_range(e, digits))
 
 
-def time_interval(e: Estimate) -> str:
-    """A time and its interval."""
-    return with_range(format_duration(e.value), time_range(e))
+def tied(text: str) -> str:
+    """With no-break spaces between numbers and their units."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def percentile_names(at: AtDeadline) -> str:

@@ -1,6 +1,5 @@
 """A summary as tables: on a terminal, or as Markdown."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -19,6 +18,7 @@ from tailmark.report.sentences import (
     percentile_names,
     policy_words,
     share_range,
+    tied,
     time_range,
     with_range,
 )
@@ -26,8 +26,6 @@ from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
 _WIDE = 100
-_UNBROKEN = "\N{NO-BREAK SPACE}"
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ns|µs|ms|s)\b)")
 
 
 @dataclass(frozen=True)
@@ -150,8 +148,8 @@ def print_summary(summary: Summary, console: Console) -> None:
 
     def prose(text: str, style: str) -> Text:
         """Broken between words, and nowhere between a number and its unit (rich would)."""
-        joined = _BEFORE_UNIT.sub(_UNBROKEN, text)
-        return Text(fill(joined, console.width).replace(_UNBROKEN, " "), style=style)
+        lines = fill(tied(text), console.width).replace("\N{NO-BREAK SPACE}", " ")
+        return Text(lines, style=style)
 
     console.print(Padding(prose(headline(summary), "bold"), (1, 0)))
     for grid in grids(summary):
