@@ -1,0 +1,1 @@
+"""Other people's logs become runs that every command accepts."""
