@@ -82,6 +82,8 @@ def test_an_integer_deadline_is_nanoseconds() -> None:
         ("", "write a number with a unit"),
         ("5ms 3", "write a number with a unit"),
         ("nanms", "write a number with a unit"),
+        ("9999999999s", "is too long: a deadline"),
+        ("9" * 400 + "ms", "is less than 292 years"),
         ("p100", "is not a percentile"),
         ("p-x", "is not a percentile"),
         ("p", "is not a percentile"),
@@ -100,6 +102,13 @@ def test_a_number_below_zero_is_no_deadline() -> None:
     """Nor is one from code."""
     with pytest.raises(InputError, match="-1 ns is below zero"):
         parse_deadline(-1)
+
+
+def test_a_number_beyond_the_largest_is_no_deadline() -> None:
+    """What an int64 cannot hold is refused, and what it can is taken."""
+    with pytest.raises(InputError, match=r"9223372036854775808 ns is too long: .*292 years"):
+        parse_deadline(2**63)
+    assert parse_deadline(2**63 - 1) == 2**63 - 1
 
 
 def test_a_bare_number_is_no_duration() -> None:

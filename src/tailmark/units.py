@@ -12,6 +12,7 @@ from tailmark.errors import InputError
 
 _NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60 * 10**9}
 _TIME = re.compile(r"\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*([a-zµ]*)\s*", re.IGNORECASE)
+_TOO_LONG_NS = 2**63
 _PERCENTILE = re.compile(r"\s*p(\d{1,2}(?:\.\d+)?)\s*", re.IGNORECASE)
 
 
@@ -50,6 +51,8 @@ def parse_duration(text: str | int, what: str = "a time") -> int:
         raise InputError(f"{text!r} has the unknown unit {unit!r}: use ns, us, ms, s or min")
     if number < 0:
         raise InputError(f"{text!r} is below zero: {what} is zero or more")
+    if number * _NS[unit] >= _TOO_LONG_NS:
+        raise InputError(f"{text!r} is too long: {what} is less than 292 years")
     return round(number * _NS[unit])
 
 
@@ -64,6 +67,8 @@ def parse_deadline(text: str | int | Percentile) -> Deadline:
     if isinstance(text, int | Integral):  # NumPy's integers too
         if text < 0:
             raise InputError(f"deadline {text} ns is below zero: a deadline is zero or more")
+        if text >= _TOO_LONG_NS:
+            raise InputError(f"deadline {text} ns is too long: a deadline is less than 292 years")
         return int(text)
     text = str(text)
     match = _PERCENTILE.fullmatch(text)

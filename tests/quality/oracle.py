@@ -1,11 +1,12 @@
-"""Quality at a deadline as the definition says it: mask each answer, then take the metric.
+"""Quality at a deadline as the definition says it: mask or weigh each answer, then take the metric.
 
 Slow and obvious on purpose: plain Python, one round, one deadline, one sample at a time.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,63 @@ def fallback(game: Game, r: int, deadline: int) -> float:
     return worth / game.samples
 
 
-POLICIES = {"fail": fail, "drop": drop, "stale": stale, "fallback": fallback}
+def penalty(game: Game, r: int, deadline: int) -> float:
+    """Late is wrong, and the whole is multiplied by the share on time."""
+    there = [on_time(t, deadline) for t in game.latency[r]]
+    return sum(there) / game.samples * fail(game, r, deadline)
+
+
+def linear(fade: int) -> "Slow":
+    """Late is worth the less the later, and nothing from ``fade`` on; in exact fractions."""
+
+    def grade(game: Game, r: int, deadline: int) -> float:
+        worth = Fraction(0)
+        for i in range(game.samples):
+            spent = game.latency[r][i]
+            if spent is not None and game.right(r, i, of=i):
+                late = max(spent - deadline, 0)
+                worth += max(1 - Fraction(late, fade), Fraction(0))
+        return float(worth / game.samples)
+
+    return grade
+
+
+def exponential(fade: int) -> "Slow":
+    """Late is worth 1/e of its score at ``fade``, and of that at twice that."""
+
+    def grade(game: Game, r: int, deadline: int) -> float:
+        worth = 0.0
+        for i in range(game.samples):
+            spent = game.latency[r][i]
+            if spent is not None and game.right(r, i, of=i):
+                worth += math.exp(-max(spent - deadline, 0) / fade)
+        return worth / game.samples
+
+    return grade
+
+
+Slow = Callable[[Game, int, int], float]
+"""Grades one round at one deadline."""
+
+HARD: dict[str, Slow] = {"fail": fail, "drop": drop, "stale": stale, "fallback": fallback}
+EXACT: dict[str, Slow] = {
+    **HARD,
+    "penalty": penalty,
+    **{f"linear:{fade}ns": linear(fade) for fade in (1, 2, 3, 7, 1000)},
+}
+"""Where every value can be had to the last bit."""
+
+POLICIES: dict[str, Slow] = {
+    **EXACT,
+    **{f"exponential:{fade}ns": exponential(fade) for fade in (1, 3, 1000)},
+}
+
+
+def scaled(policy: str, scale: int) -> str:
+    """The same policy where time is counted in units so many times as small."""
+    kind, colon, fade = policy.partition(":")
+    return f"{kind}:{int(fade.removesuffix('ns')) * scale}ns" if colon else policy
+
 
 SLOWEST = 6
 DEADLINES = list(range(SLOWEST + 2))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from quality.oracle import POLICIES
 from tailmark import quality_at_deadlines
 from tailmark.errors import InputError, MetricError, UnknownNameError
 from tailmark.quality.base import Floats, Grader
@@ -45,6 +46,17 @@ def test_an_unsigned_time_beyond_the_largest_is_never() -> None:
     assert _grade(latency_ns=latency, deadlines_ns=[2**62]).tolist() == [[1 / 3]]
 
 
+def test_deadlines_may_be_of_any_whole_type() -> None:
+    """Small or unsigned, and no digit of a long one is lost."""
+    for dtype in ("uint8", "int32", "uint64"):
+        np.testing.assert_array_equal(
+            _grade(deadlines_ns=np.array([1, 2, 5], dtype=dtype)), _grade()
+        )
+    late_by_one = {"latency_ns": [[2**60 + 1]], "outputs": [0], "references": [0]}
+    long = np.array([2**60, 2**60 + 1, 2**64 - 1], dtype=np.uint64)
+    assert _grade(**late_by_one, deadlines_ns=long).tolist() == [[0.0, 1.0, 1.0]]
+
+
 def test_where_outputs_fit_both_shapes_rounds_go_first() -> None:
     """Two rounds of two samples: a 2 × 2 array of labels is read by round and sample."""
     outputs = [[0, 1], [1, 1]]
@@ -63,7 +75,7 @@ def test_nothing_is_written_into_the_arrays_given() -> None:
     }
     for values in arrays.values():
         values.flags.writeable = False
-    for policy in ("fail", "drop", "stale", "fallback"):
+    for policy in POLICIES:
         lent = (arrays["latency_ns"], arrays["outputs"])
         assert _grade(**arrays, on_late=policy, fallback=lent).shape == (2, 3)
 
@@ -148,7 +160,15 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"outputs": 0}, r"outputs have shape \(\).*first axes"),
     ({"outputs": [[0, 1, 2]]}, r"outputs have shape \(1, 3\).*first axes"),
     ({"outputs": [[0, 1], [1]]}, "outputs is ragged"),
-    ({"on_late": "forgive"}, "'forgive' is no late policy.*: fail, drop, stale, fallback"),
+    (
+        {"on_late": "forgive"},
+        "'forgive' is no late policy.*: fail, drop, stale, fallback, linear:5",
+    ),
+    ({"on_late": "linear"}, "on_late 'linear' does not say how long.*: write linear:5ms"),
+    (
+        {"on_late": "exponential:0s"},
+        "'exponential:0s' leaves no time to fade: write exponential:5ms",
+    ),
     ({"on_late": "fall-back"}, r"'fall-back' is no late policy \(did you mean 'fallback'\?\)"),
     ({"on_late": "stale"}, "'stale' needs the order of issue: give issue_order"),
     ({"on_late": "fallback"}, "'fallback' needs another run's answers: give fallback"),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tailmark import plugins
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats, Grader, Metric
-from tailmark.quality.late import Graded, parse_policy, quality_steps
+from tailmark.quality.late import Graded, parse_policy, quality_by_deadline
 from tailmark.records.model import NEVER, Int32s, Int64s
 
 
@@ -35,7 +35,8 @@ def quality_at_deadlines(
         references: Shape (samples, …).
         metric: A metric's name, or one from code.
         deadlines_ns: Shape (deadlines,), in any order. An answer exactly at it is on time.
-        on_late: ``fail``, ``drop``, ``stale`` or ``fallback`` (see `tailmark.quality.late`).
+        on_late: ``fail``, ``drop``, ``stale``, ``fallback``, ``linear:5ms``, ``exponential:5ms`` or
+            ``penalty`` (see `tailmark.quality.late`).
         issue_order: For ``stale``: shape (samples,) or (rounds, samples), the samples in the order
             they were issued, each when the last had completed.
         fallback: For ``fallback``: another system's latency and outputs, shaped as the first two.
@@ -58,6 +59,7 @@ def quality_at_deadlines(
         )
     if (deadlines < 0).any():
         raise InputError(f"deadline {deadlines.min()} ns is below zero: a deadline is zero or more")
+    deadlines = _whole(deadlines)
     reference_values = _array(references, "references")
     if reference_values.shape[:1] != (samples,):
         raise InputError(
@@ -91,7 +93,7 @@ def quality_at_deadlines(
             fallback_ns=lent[0][index, order] if lent else None,
             fallback_score=lent[1].scores(index, order, lent[0][index, order]) if lent else None,
         )
-        result[index] = quality_steps(rows, answers.grader, policy).at(deadlines)
+        result[index] = quality_by_deadline(rows, answers.grader, policy).at(deadlines)
     return result
 
 
@@ -159,6 +161,11 @@ def _latencies(values: npt.ArrayLike, what: str) -> Int64s:
         return whole
     if (given < 0).any():
         raise InputError(f"{what} holds {given.min()}: latencies are zero or more")
+    return _whole(given)
+
+
+def _whole(given: npt.NDArray[Any]) -> Int64s:
+    """As int64; an unsigned time beyond the largest of those is never."""
     if given.dtype == np.uint64:
         given = np.minimum(given, np.uint64(NEVER))
     return given.astype(np.int64, copy=False)

@@ -1,14 +1,23 @@
-"""What a late, failed or lost answer counts as: four policies, each exact at every deadline.
+"""What a late, failed or lost answer counts as: seven policies, each exact at every deadline.
 
-An answer that improves only a later deadline is a gain at a moment, so every policy comes to a
-list of (moment, gain), which `Steps` sorts once.
+An answer that improves only a later deadline is a gain at a moment, so every policy of a hard step
+comes to a list of (moment, gain), which `Steps` sorts once; `fading` does as much for those whose
+worth fades.
 
-========  =====================================================================================
-fail      no answer: wrong; the denominator stays the number of samples
-drop      left out; the denominator is the number on time
-stale     the newest answer there was at the sample's deadline, in issue order; if none, wrong
-fallback  another run's answer for the sample, if that one was on time; else wrong
-========  =====================================================================================
+===============  ==============================================================================
+fail             no answer: wrong; the denominator stays the number of samples
+drop             left out; the denominator is the number on time
+stale            the newest answer there was at the sample's deadline, in issue order; if none,
+                 wrong
+fallback         another run's answer for the sample, if that one was on time; else wrong
+linear:5ms       worth the less the later, in a straight line; 5 ms past the deadline, nothing
+exponential:5ms  worth 1/e (37 %) of its score at 5 ms past the deadline, and of that at 10 ms …
+penalty          wrong; and the whole is multiplied by the share on time
+===============  ==============================================================================
+
+An answer that never came is worth nothing under any but ``stale`` and ``fallback``. ``penalty`` is
+what later revisions of the paper's code return (Jason-Young-AI/Tail-Quality, `Evaluation/metrics`,
+"penalty * accuracy"): there a late answer costs more than a wrong one.
 """
 
 from dataclasses import dataclass
@@ -18,10 +27,43 @@ import numpy as np
 
 from tailmark.errors import InputError, nearest
 from tailmark.quality.base import Floats, Grader
+from tailmark.quality.fading import Decays, Ramps
 from tailmark.quality.steps import Steps
 from tailmark.records.model import NEVER, Int32s, Int64s
+from tailmark.units import format_duration, parse_duration
 
-Policy = Literal["fail", "drop", "stale", "fallback"]
+Kind = Literal["fail", "drop", "stale", "fallback", "linear", "exponential", "penalty"]
+
+SOFT: tuple[Kind, ...] = ("linear", "exponential", "penalty")
+"""Policies that are told beside the hard step, which is ``fail``."""
+
+_FADING: tuple[Kind, ...] = ("linear", "exponential")
+_ALL_DIGITS = 15
+
+ByDeadline = Steps | Ramps | Decays
+"""A round's quality as a function of the deadline."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a late answer counts as.
+
+    Args:
+        kind: One of the seven.
+        fade_ns: How long past the deadline its worth fades; 0 where it does not.
+    """
+
+    kind: Kind
+    fade_ns: int = 0
+
+    def __str__(self) -> str:
+        """As people write it: ``fail``, ``linear:5ms``."""
+        if not self.fade_ns:
+            return self.kind
+        return f"{self.kind}:{format_duration(self.fade_ns, _ALL_DIGITS).replace(' ', '')}"
+
+
+FAIL = Policy("fail")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,33 +89,56 @@ class Graded:
     fallback_score: Floats | None = None
 
 
-def parse_policy(name: str) -> Policy:
-    """Read a policy's name.
+def parse_policy(text: str) -> Policy:
+    """Read ``"fail"`` or ``"linear:5ms"``.
 
     Raises:
-        InputError: Not one of the four.
+        InputError: None of the seven, or a time that is missing, misplaced or not above zero.
     """
-    known = get_args(Policy)
-    if name not in known:
-        raise InputError(f"{name!r} is no late policy{nearest(name, known)}: {', '.join(known)}")
-    return name  # type: ignore[return-value]
+    name, colon, fade = (part.strip() for part in str(text).partition(":"))
+    kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+    if name not in kinds:
+        written = (f"{kind}:5ms" if kind in _FADING else kind for kind in kinds)
+        raise InputError(
+            f"on_late {text!r} is no late policy{nearest(name, kinds)}: {', '.join(written)}"
+        )
+    if name not in _FADING:
+        if colon:
+            raise InputError(f"on_late {text!r} has a time and {name!r} takes none: write {name}")
+        return Policy(kinds[name])
+    if not fade:
+        raise InputError(
+            f"on_late {text!r} does not say how long a late answer's worth takes to fade: write "
+            f"{name}:5ms"
+        )
+    fade_ns = parse_duration(fade, f"the time of {name!r}")
+    if fade_ns == 0:
+        raise InputError(
+            f"on_late {text!r} leaves no time to fade: write {name}:5ms, or fail for a hard step"
+        )
+    return Policy(kinds[name], fade_ns)
 
 
-def quality_steps(rows: Graded, grader: Grader, policy: Policy) -> Steps:
+def quality_by_deadline(rows: Graded, grader: Grader, policy: Policy) -> ByDeadline:
     """A round's quality as a function of the deadline.
 
     Raises:
         InputError: ``fallback`` without another run, ``stale`` without an issue order.
     """
     count = len(rows.sample)
-    if policy == "drop":
+    at, gains = rows.latency_ns, rows.score
+    if policy.kind == "linear":
+        return Ramps.rising(at, gains, count, policy.fade_ns)
+    if policy.kind == "exponential":
+        return Decays.rising(at, gains, count, policy.fade_ns)
+    if policy.kind == "penalty":
+        return _penalty(rows)
+    if policy.kind == "drop":
         return _drop(rows)
-    if policy == "stale":
+    if policy.kind == "stale":
         at, gains = _stale(rows, grader)
-    elif policy == "fallback":
+    elif policy.kind == "fallback":
         at, gains = _fallback(rows)
-    else:
-        at, gains = rows.latency_ns, rows.score
     return Steps.rising(at, gains, count)
 
 
@@ -84,6 +149,13 @@ def _drop(rows: Graded) -> Steps:
     total = np.cumsum(rows.score[there][order])
     mean = total / np.arange(1, len(order) + 1)
     return Steps(rows.latency_ns[there][order], np.concatenate([[np.nan], mean]))
+
+
+def _penalty(rows: Graded) -> Steps:
+    """Quality under ``fail`` times the share on time."""
+    right = Steps.rising(rows.latency_ns, rows.score, len(rows.sample))
+    on_time = Steps.rising(rows.latency_ns, None, len(rows.sample))
+    return Steps(on_time.at_ns, np.append(0.0, right.at(on_time.at_ns) * on_time.values[1:]))
 
 
 def _fallback(rows: Graded) -> tuple[Int64s, Floats]:
