@@ -1,26 +1,88 @@
 """Intervals from rounds: the round, not the query, is the unit of resampling.
 
 Queries of one round share whatever the machine was doing, so intervals that count queries claim
-far more than they know. These are the simple by-round ones; each says its name.
+far more than they know. Rounds in turn may depend on each other: each interval here asks the rounds
+how much they are worth (`tailmark.stats.dependence`), allows for skewness, and says in its
+``method`` what it did. ``benchmarks/interval_coverage.py`` prints what they hold.
 """
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, stdtrit
+from scipy.special import betainc, stdtrit
 
-from tailmark.records.model import NEVER, Int64s
+from tailmark.stats.dependence import inflation, still
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.quantiles import latency_percentile, lower_quantile, tail_mean
+from tailmark.stats.quantiles import lower_quantile, tail_mean
 
 Floats = npt.NDArray[np.float64]
 
 _CVAR_NEEDS = 10
-_TWO_ROUNDS = "an interval needs 2 rounds or more, have 1"
+_HIGHEST_SHARE = 0.9
+_SKEW_NEEDS = 8
+TWO_ROUNDS = "an interval needs 2 rounds or more, have 1"
 _UNDEFINED = "not defined in every round"
+
+
+def mean_interval(
+    values: Floats,
+    confidence: float = 0.95,
+    *,
+    freedom: float | None = None,
+    inflated: float | None = None,
+) -> tuple[Floats, Floats]:
+    """Ends of a t interval for the mean over rounds that allows for skewness and dependence.
+
+    Hall's (1992) cubic transformation of t, on as many rounds as the measured ones are worth.
+
+    Args:
+        values: Shape (…, rounds), two rounds or more.
+        confidence: Of the interval.
+        freedom: Degrees of freedom at most, where fewer rounds than all carry the spread.
+        inflated: How many rounds are worth one, where that is known better than from the values.
+
+    Returns:
+        Low and high, each of shape (…).
+    """
+    n = values.shape[-1]
+    many = inflation(values) if inflated is None else np.full(values.shape[:-1], inflated)
+    worth = n / many
+    mean = values.mean(axis=-1)
+    off = values - mean[..., None]
+    variance = np.where(still(values), 0.0, (off**2).mean(axis=-1))
+    # Dependent rounds stay closer to their own mean than to the true one.
+    spread = np.sqrt(variance / (1 - np.minimum(many / n, _HIGHEST_SHARE)))
+    skew = np.zeros_like(mean)
+    if n >= _SKEW_NEEDS:
+        unbiased = math.sqrt(n * (n - 1)) / (n - 2)
+        third = (off**3).mean(axis=-1) * unbiased
+        np.divide(third, variance**1.5, out=skew, where=variance > 0)
+    degrees = np.maximum(worth - 1, 1)
+    if freedom is not None:
+        degrees = np.maximum(np.minimum(degrees, freedom), 1)
+    reach = stdtrit(degrees, 0.5 + confidence / 2) / np.sqrt(worth)
+    low = mean - spread * _untransformed(reach, skew, worth)
+    high = mean - spread * _untransformed(-reach, skew, worth)
+    return low, high
+
+
+def _untransformed(t: Floats, skew: Floats, n: Floats) -> Floats:
+    """The inverse of Hall's t + a t² + a² t³ / 3 + b / n, with a = skew / 3 and b = skew / 6."""
+    a = skew / 3
+    shifted = t - skew / 6 / n
+    curved = np.abs(a) > 1e-6
+    safe = np.where(curved, a, 1.0)
+    inverse: Floats = np.where(curved, (np.cbrt(1 + 3 * safe * shifted) - 1) / safe, shifted)
+    return inverse
+
+
+def over_rounds(what: str, n: int, inflated: float) -> str:
+    """The method's name, and what dependence left of the rounds."""
+    return f"{what} over rounds" + (
+        "" if inflated < 1.05 else f", worth {n / inflated:.0f} independent ones"
+    )
 
 
 def mean_by_round(
@@ -30,7 +92,7 @@ def mean_by_round(
     bounds: tuple[float, float] = (-math.inf, math.inf),
     undefined: str = "it is not defined in every round",
 ) -> Estimate:
-    """The mean over rounds with Student's t interval.
+    """The mean over rounds with the interval of `mean_interval`.
 
     Args:
         values: One a round, shape (rounds,).
@@ -39,35 +101,30 @@ def mean_by_round(
         undefined: What to say where a round has no value (NaN).
     """
     n = len(values)
-    estimate = partial(Estimate, confidence=confidence, n=n, method="t over rounds")
+    estimate = partial(Estimate, confidence=confidence, n=n)
     if n == 0 or np.isnan(values).any():
-        return estimate(value=None, reason=undefined)
+        return estimate(value=None, method="t over rounds", reason=undefined)
     mean = float(np.mean(values))
+    method = over_rounds(
+        "skewness-corrected t" if n >= _SKEW_NEEDS else "t", n, float(inflation(values))
+    )
     if n < 2:
-        return estimate(value=mean, reason=_TWO_ROUNDS)
-    half = half_width(values, confidence)
-    return estimate(value=mean, low=max(bounds[0], mean - half), high=min(bounds[1], mean + half))
-
-
-def half_width(values: Floats, confidence: float = 0.95, freedom: float | None = None) -> float:
-    """Of Student's t interval for the mean of two values or more.
-
-    Args:
-        values: One a round, shape (rounds,).
-        confidence: Of the interval.
-        freedom: Degrees of freedom, where fewer values than all carry the spread.
-    """
-    n = len(values)
-    spread = float(np.std(values, ddof=1)) if np.ptp(values) > 0 else 0.0
-    t = float(stdtrit(freedom or n - 1, 0.5 + confidence / 2))
-    return t * spread / math.sqrt(n)
+        return estimate(value=mean, method=method, reason=TWO_ROUNDS)
+    low, high = mean_interval(values, confidence)
+    return estimate(
+        value=mean,
+        low=max(bounds[0], float(low)),
+        high=min(bounds[1], float(high)),
+        method=method,
+    )
 
 
 def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> Estimate:
     """A lower quantile over rounds with an order-statistic interval.
 
     Distribution-free: the number of rounds below the true quantile is binomial. Both ends must
-    exist, each with half of what the confidence leaves (Wilks 1941).
+    exist, each with half of what the confidence leaves (Wilks 1941). Dependent rounds count as the
+    fewer independent ones they are worth.
 
     Args:
         values: One a round, shape (rounds,).
@@ -75,24 +132,33 @@ def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> 
         confidence: Of the interval.
     """
     n = len(values)
-    estimate = partial(Estimate, confidence=confidence, n=n, method="order statistics over rounds")
+    estimate = partial(Estimate, confidence=confidence, n=n)
     if n == 0 or np.isnan(values).any():
-        return estimate(value=None, reason=_UNDEFINED)
+        return estimate(value=None, method="order statistics over rounds", reason=_UNDEFINED)
     value = lower_quantile(values, share)
+    inflated = float(inflation((values <= value).astype(np.float64)))
+    method = over_rounds("order statistics", n, inflated)
     alpha = (1 - confidence) / 2
     ordered = np.sort(values)
-    below = bdtr(np.arange(n + 1), n, share)  # P(at most so many rounds lie below the true one)
+    # P(at most j rounds lie below the true one), binomial in the rounds' worth; whole for j = n.
+    j = np.arange(n)
+    below = np.append(betainc((n - j) / inflated, j / inflated + 1, 1 - share), 1.0)
     # The lower end is the r-th smallest: the true quantile is below it if fewer than r are.
     lowest = int(np.searchsorted(below, alpha, side="right"))
     highest = int(np.searchsorted(below, 1 - alpha, side="left"))
     if lowest < 1 or highest >= n:
-        needs = rounds_needed(share, confidence)
+        needs = math.ceil(rounds_needed(share, confidence) * inflated)
         sure = f"{100 * confidence:g} %"
+        depend = "" if inflated < 1.05 else " as dependent as these"
         return estimate(
             value=value,
-            reason=f"the {100 * share:g} % quantile needs {needs} rounds for {sure}, have {n}",
+            method=method,
+            reason=f"the {100 * share:g} % quantile needs {needs} rounds{depend} for {sure}, "
+            f"have {n}",
         )
-    return estimate(value=value, low=float(ordered[lowest - 1]), high=float(ordered[highest]))
+    return estimate(
+        value=value, low=float(ordered[lowest - 1]), high=float(ordered[highest]), method=method
+    )
 
 
 def rounds_needed(share: float, confidence: float = 0.95) -> int:
@@ -120,65 +186,37 @@ def tail_mean_by_round(
         bounds: What no round can leave; the interval is cut there.
     """
     n = len(values)
-    method = "influence function over rounds"
-    estimate = partial(Estimate, confidence=confidence, n=n, method=method)
+    estimate = partial(Estimate, confidence=confidence, n=n)
     if n == 0 or np.isnan(values).any():
-        return estimate(value=None, reason=_UNDEFINED)
+        return estimate(value=None, method="influence function over rounds", reason=_UNDEFINED)
     value = tail_mean(values, share)
-    needs = math.ceil(_CVAR_NEEDS / share)
+    edge = lower_quantile(values, share)
+    influence = edge - np.maximum(edge - values, 0) / share
+    inflated = float(inflation(influence))
+    method = over_rounds("influence function", n, inflated)
+    needs = math.ceil(_CVAR_NEEDS / share * inflated)
     if n < needs:
         worst = f"the worst {100 * share:g} %"
         return estimate(
-            value=value, reason=f"{worst} needs {needs} rounds for an interval, have {n}"
+            value=value,
+            method=method,
+            reason=f"{worst} needs {needs} rounds for an interval, have {n}",
         )
-    edge = lower_quantile(values, share)
-    influence = edge - np.maximum(edge - values, 0) / share
-    half = half_width(influence, confidence, freedom=share * n / 2)
+    low, high = mean_interval(influence, confidence, freedom=share * n / 2 / inflated)
     return estimate(
-        value=value, low=max(bounds[0], value - half), high=min(bounds[1], value + half)
+        value=value,
+        low=max(bounds[0], min(float(low), value)),
+        high=min(bounds[1], max(float(high), value)),
+        method=method,
     )
 
 
-def pooled_percentile(
-    by_round: Sequence[Int64s], ordered: Int64s, percent: float, *, confidence: float = 0.95
-) -> Estimate:
-    """A latency percentile over all queries, with an interval from how it varies by round.
-
-    Woodruff (1952), with rounds as clusters: the share of queries at or below the value has a t
-    interval over rounds, whose ends are turned back into latencies.
+def half_width(values: Floats, confidence: float = 0.95) -> float:
+    """Half of `mean_interval`'s width.
 
     Args:
-        by_round: Each round's latencies, `NEVER` for a query without an answer.
-        ordered: All of them, ascending.
-        percent: As 99.
+        values: One a round, shape (rounds,), two rounds or more.
         confidence: Of the interval.
     """
-    n = len(by_round)
-    estimate = partial(Estimate, confidence=confidence, n=n, method="Woodruff over rounds")
-    value = latency_percentile(ordered, percent)
-    if value == NEVER:
-        return estimate(
-            value=None, reason=f"{100 - percent:g} % of the queries or more have no answer"
-        )
-    if n < 2:
-        return estimate(value=float(value), reason=_TWO_ROUNDS)
-    sizes = np.array([len(one) for one in by_round], dtype=np.float64)
-    below = np.array([np.count_nonzero(one <= value) for one in by_round], dtype=np.float64)
-    # A ratio of means, linearised, so that rounds may differ in length.
-    half = half_width((below - sizes * (below.sum() / sizes.sum())) / sizes.mean(), confidence)
-    share = percent / 100
-    low, high = share - half, share + half
-    if low <= 0 or high >= 1 - 1 / len(ordered):
-        return estimate(
-            value=float(value),
-            reason=f"p{percent:g} varies too much between rounds to bound from {n}: measure more",
-        )
-    top = latency_percentile(ordered, 100 * high)
-    if top == NEVER:
-        return estimate(
-            value=float(value),
-            reason=f"p{percent:g} has no upper end: too many queries have no answer",
-        )
-    return estimate(
-        value=float(value), low=float(latency_percentile(ordered, 100 * low)), high=float(top)
-    )
+    low, high = mean_interval(values, confidence)
+    return float(high - low) / 2
