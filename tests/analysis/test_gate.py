@@ -100,6 +100,17 @@ def test_the_run_s_own_requirement_is_the_default() -> None:
     assert judge(kept, Requirement(quality=1.0, at="1ns")).outcome == "fail"
 
 
+def test_a_requirement_holds_under_the_declared_late_policy() -> None:
+    """Answers 40 ns late that fade over 80 are worth half: what fails as a hard step may pass."""
+    run = _delivering([SAMPLES // 2] * 5)
+    assert judge(run, _require(">= 0.7")).outcome == "fail"
+    soft = with_experiment(run, quality={"on_late": "linear:80ns"})
+    verdict = judge(soft, _require(">= 0.7"))
+    assert verdict.outcome == "pass"
+    assert verdict.estimate.value == pytest.approx(0.75)
+    assert judge(soft, _require(">= 0.8")).outcome == "fail"
+
+
 def test_without_references_no_quality_can_be_required() -> None:
     """Punctuality is not taken for quality."""
     run = make_run([make_round([1], [0])], None)

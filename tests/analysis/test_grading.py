@@ -1,7 +1,5 @@
 """A run's rounds graded at deadlines."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,11 +19,15 @@ from analysis.handmade import (
 from tailmark import quality_at_deadlines
 from tailmark.analysis.grading import check_time, grade, longest_streaks, prepare_grader
 from tailmark.errors import InputError, MetricError, UnknownNameError
+from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import NEVER, Run
 
 
-@given(run=plain_runs(), policy=st.sampled_from(["fail", "drop", "stale"]))
-def test_a_run_is_graded_as_its_arrays_are(run: Run, policy: Any) -> None:
+@given(
+    run=plain_runs(),
+    policy=st.sampled_from(["fail", "drop", "stale", "linear:3ns", "exponential:2ns", "penalty"]),
+)
+def test_a_run_is_graded_as_its_arrays_are(run: Run, policy: str) -> None:
     """The low-level entry, given a run's latencies and labels by sample, says the same."""
     rounds, samples = len(run), len(run.references)
     latency = np.full((rounds, samples), NEVER)
@@ -48,7 +50,8 @@ def test_a_run_is_graded_as_its_arrays_are(run: Run, policy: Any) -> None:
         on_late=policy,
         issue_order=order,
     )
-    grades = grade(run, prepare_grader(run, "top1"), DEADLINES, policy=policy, time="inference")
+    grader = prepare_grader(run, "top1")
+    grades = grade(run, grader, DEADLINES, policy=parse_policy(policy), time="inference")
     assert grades.quality is not None
     np.testing.assert_array_equal(grades.quality, arrays)
 
@@ -73,7 +76,8 @@ def test_punctuality_ideal_and_counts_are_plain_counts(run: Run) -> None:
 @given(run=hand_runs())
 def test_under_drop_the_denominator_is_the_number_on_time(run: Run) -> None:
     """``counted`` is how many rows the quality is a mean of, and where that is none it is NaN."""
-    grades = grade(run, prepare_grader(run, "top1"), DEADLINES, policy="drop", time="inference")
+    grader = prepare_grader(run, "top1")
+    grades = grade(run, grader, DEADLINES, policy=Policy("drop"), time="inference")
     assert grades.quality is not None
     for r, one in enumerate(run.rounds()):
         for d, deadline in enumerate(DEADLINES.tolist()):
@@ -90,7 +94,12 @@ def test_a_fallback_lends_its_round_of_the_same_number(run: Run, other: Run) -> 
     lender = prepare_grader(other, "top1")
     assert lender is not None
     found = grade(
-        run, grader, DEADLINES, policy="fallback", time="inference", fallback=(other, lender)
+        run,
+        grader,
+        DEADLINES,
+        policy=Policy("fallback"),
+        time="inference",
+        fallback=(other, lender),
     ).quality
     assert found is not None
     assert other.references.values is not None

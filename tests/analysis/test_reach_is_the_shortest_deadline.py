@@ -1,7 +1,9 @@
 """Law: the inverse question finds the shortest deadline that delivers, to the nanosecond."""
 
+import math
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.handmade import hand_runs, make_round, make_run
@@ -48,6 +50,51 @@ def test_under_every_policy_it_is_the_first_that_delivers(
         target
     ]
     assert found.value == (delivering[0] if delivering else None)
+
+
+@settings(max_examples=150)
+@given(
+    run=hand_runs(),
+    target=st.sampled_from([0.01, 0.25, 1 / 3, 0.5, 0.75, 1.0]),
+    policy=st.sampled_from(
+        ["linear:1ns", "linear:2ns", "linear:7ns", "exponential:1ns", "exponential:4ns", "penalty"]
+    ),
+)
+def test_where_worth_fades_no_shorter_deadline_was_passed_over(
+    run: Run, target: float, policy: str
+) -> None:
+    """Of all whole nanoseconds from zero on; the ends of its interval are such deadlines too."""
+    longest = max((int(t) for one in run.rounds() for t in one.completed_ns), default=0)
+    means = {d: _mean(run, d, policy) for d in range(max(longest, 0) + 2)}
+    found = summarize(run, deadlines=[1], quality=[target], on_late=policy).reach[target]
+    delivering = [d for d, mean in means.items() if mean >= target - 1e-12]
+    assert found.value == (delivering[0] if delivering else None)
+    if found.low is not None and found.high is not None and found.value is not None:
+        assert found.low <= found.value <= found.high
+        assert {found.low, found.high} <= set(means)
+
+
+def test_a_fading_worth_may_need_no_time_at_all() -> None:
+    """Answers after 3 ns that fade over 6: a deadline of zero delivers half of their worth."""
+    run = make_run([make_round([3, 3], [0, 0], index=r) for r in range(4)], [0, 0])
+    ask = summarize(run, deadlines=[1], quality=[0.5, 0.9, 1.0], on_late="linear:6ns").reach
+    assert {q: (e.low, e.value, e.high) for q, e in ask.items()} == {
+        0.5: (0.0, 0.0, 0.0),
+        0.9: (3.0, 3.0, 3.0),
+        1.0: (3.0, 3.0, 3.0),
+    }
+
+
+def test_to_the_nanosecond_over_hours() -> None:
+    """An answer after an hour, fading over another: two thirds are had at 40 minutes exactly."""
+    hour = 3600 * 10**9
+    run = make_run([make_round([hour], [0])], [0])
+    share = 2 / 3
+    line = summarize(run, deadlines=[1], quality=[share], on_late="linear:60min")
+    assert line.reach[share].value == 40 * 60 * 10**9
+    share = math.exp(-2)
+    decay = summarize(run, deadlines=[1], quality=[share], on_late="exponential:15min")
+    assert decay.reach[share].value == pytest.approx(30 * 60 * 10**9, abs=1)
 
 
 def test_the_best_a_run_delivers_is_said_where_it_is_not_enough() -> None:

@@ -23,6 +23,7 @@ from analysis.handmade import (
 from tailmark import summarize
 from tailmark.analysis.grading import LOSSES
 from tailmark.errors import InputError, UnknownNameError
+from tailmark.quality.late import SOFT
 from tailmark.records.model import Run, Status
 from tailmark.report.text import markdown
 from tailmark.stats.quantiles import latency_percentile
@@ -55,8 +56,11 @@ def test_the_document_has_the_documented_keys() -> None:
         "cold_start",
         "quality",
         "on_time",
+        "about",
+        "steadiness",
         "environment",
         "system",
+        "stopping",
         "warnings",
     }
     assert document["format"] == 1
@@ -86,6 +90,7 @@ def test_the_document_has_the_documented_keys() -> None:
         "goodput_per_s",
         "longest_late_streak",
         "mean",
+        "hard",
         "tail",
         "cvar",
         "worst",
@@ -143,7 +148,9 @@ def _plain(value: Any) -> None:
 
 @given(
     run=hand_runs(),
-    policy=st.sampled_from(["fail", "drop", "stale", "fallback"]),
+    policy=st.sampled_from(
+        ["fail", "drop", "stale", "fallback", "linear:3ns", "exponential:2ns", "penalty"]
+    ),
     deadline=st.integers(0, 12),
     quality=st.sampled_from([(), (0.3, 0.9)]),
     graded=st.booleans(),
@@ -345,6 +352,22 @@ def test_under_drop_a_round_with_nothing_on_time_has_no_quality() -> None:
     assert at.counted == 1.0
 
 
+@given(run=hand_runs(), deadline=st.integers(0, 12), policy=st.sampled_from(list(SOFT)))
+def test_a_soft_policy_is_told_beside_the_hard_step(run: Run, deadline: int, policy: str) -> None:
+    """As an estimate of its own, the one that ``fail`` gives; and no other policy has it."""
+    policy = policy if policy == "penalty" else f"{policy}:3ns"
+    (soft,) = summarize(run, deadlines=[deadline], on_late=policy).at
+    (hard,) = summarize(run, deadlines=[deadline]).at
+    assert soft.hard is not None
+    assert hard.mean is not None
+    assert soft.hard.to_dict() == pytest.approx(hard.mean.to_dict())
+    assert soft.to_dict()["hard"] == soft.hard.to_dict()
+    assert (soft.loss, soft.on_time) == (None, hard.on_time)
+    assert hard.hard is hard.to_dict()["hard"] is None
+    for other in ("drop", "stale"):
+        assert summarize(run, deadlines=[deadline], on_late=other).at[0].hard is None
+
+
 def test_the_cold_start_is_told_in_medians() -> None:
     """A first query of 60 against a median of 20 took three medians."""
     run = make_run(
@@ -394,6 +417,14 @@ def test_a_fallback_run_is_asked_for_and_must_fit() -> None:
         ({"deadlines": ["soon"]}, InputError, "'soon' is not a deadline"),
         ({"metric": "top"}, UnknownNameError, "no metric is called 'top'"),
         ({"on_late": "late"}, InputError, "'late' is no late policy"),
+        ({"on_late": "linear"}, InputError, "write linear:5ms"),
+        ({"sweep": 1}, InputError, "sweep is 1: give a whole number of deadlines from 2 to 1,000"),
+        ({"sweep": 0}, InputError, "sweep is 0: give a whole number"),
+        ({"sweep": -20}, InputError, "sweep is -20: give a whole number"),
+        ({"sweep": 2.5}, InputError, "sweep is 2.5: give a whole number"),
+        ({"sweep": "20"}, InputError, "sweep is '20': give a whole number"),
+        ({"sweep": True}, InputError, "sweep is True: give a whole number"),
+        ({"sweep": 1001}, InputError, "sweep is 1001: give a whole number"),
         ({"time": "total"}, InputError, "measure with timed: total"),
         (
             {"quality": [1.5]},

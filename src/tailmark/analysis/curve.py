@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tailmark.analysis.at_deadline import TAILS
 from tailmark.analysis.grading import Grades, check_time, grade, prepare_grader
 from tailmark.analysis.latency import observe
-from tailmark.analysis.summary import DEFAULT_METRIC, TAILS
+from tailmark.analysis.summary import DEFAULT_METRIC
+from tailmark.analysis.sweep import quantile_shares
 from tailmark.quality.base import Floats
-from tailmark.quality.late import parse_policy
+from tailmark.quality.late import FAIL, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.stats.quantiles import lower_quantile, tail_mean
-from tailmark.stats.rounds import half_width
+from tailmark.stats.rounds import mean_interval
 
 POINTS = 200
 
@@ -24,7 +26,7 @@ class Curve:
         deadlines_ns: Ascending; a point where anything happens, denser in the tail.
         grades: Each round at each of them.
         mean: Of the headline value (quality, or punctuality without references) over rounds.
-        low: Of its t interval over rounds.
+        low: Of its interval over rounds, that of `mean_interval`.
         high: Likewise.
         tails: Lower quantiles over rounds, shape (len(TAILS), deadlines).
         cvars: Means of the rounds below, likewise.
@@ -67,12 +69,14 @@ def quality_curve(
     time = check_time(run, time)
     grid = _grid(observe(run, time).ordered, deadlines_ns, points)
     grader = prepare_grader(run, metric or declared.get("metric") or DEFAULT_METRIC)
-    grades = grade(run, grader, grid, policy="fail" if policy == "fallback" else policy, time=time)
+    grades = grade(
+        run, grader, grid, policy=FAIL if policy.kind == "fallback" else policy, time=time
+    )
     values = grades.on_time if grades.quality is None else grades.quality
     undefined = np.isnan(values).any(axis=0)  # under ``drop``, where some round has none on time
     columns = np.nan_to_num(values).T
-    halves = np.array([half_width(v) if len(run) > 1 else 0.0 for v in columns])
     mean = columns.mean(axis=1)
+    low, high = mean_interval(columns) if len(run) > 1 else (mean, mean)
 
     def defined(drawn: Floats) -> Floats:
         return np.where(undefined, np.nan, drawn)
@@ -81,8 +85,8 @@ def quality_curve(
         deadlines_ns=grid,
         grades=grades,
         mean=defined(mean),
-        low=defined(np.maximum(mean - halves, 0.0)),
-        high=defined(np.minimum(mean + halves, 1.0)),
+        low=defined(np.maximum(low, 0.0)),
+        high=defined(np.minimum(high, 1.0)),
         tails=defined(np.array([[lower_quantile(v, share) for v in columns] for share in TAILS])),
         cvars=defined(np.array([[tail_mean(v, share) for v in columns] for share in TAILS])),
         worst=defined(columns.min(axis=1)),
@@ -91,12 +95,11 @@ def quality_curve(
 
 
 def _grid(ordered: Int64s, wanted: tuple[int, ...], points: int) -> Int64s:
-    """Latencies at even steps of probability, and at even steps of log(1 − probability)."""
+    """Latencies over the whole range, denser in the tail, and what lies just beyond either end."""
     answered = ordered[: np.searchsorted(ordered, NEVER)]
     if not len(answered):
         return np.unique(np.array([0, *wanted], dtype=np.int64))
-    even = np.linspace(0, 1, points // 2)
-    tail = 1 - np.geomspace(0.5, 1 / len(answered), points // 2)
-    rows = np.floor(np.concatenate([even, tail]) * (len(answered) - 1)).astype(np.int64)
+    shares = quantile_shares(points, 1 / len(answered))
+    rows = np.floor(shares * (len(answered) - 1)).astype(np.int64)
     edges = [answered[0] * 49 // 50, answered[-1], answered[-1] * 51 // 50, *wanted]
     return np.unique(np.concatenate([answered[rows], np.array(edges, dtype=np.int64)]))

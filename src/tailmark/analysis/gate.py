@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tailmark.analysis.summary import AtDeadline, summarize
+from tailmark.analysis.at_deadline import AtDeadline
+from tailmark.analysis.summary import summarize
 from tailmark.errors import InputError
 from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.model import Run

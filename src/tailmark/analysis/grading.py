@@ -10,7 +10,7 @@ import numpy as np
 from tailmark import plugins
 from tailmark.errors import InputError, MetricError
 from tailmark.quality.base import Floats, Grader
-from tailmark.quality.late import Graded, Policy, quality_steps
+from tailmark.quality.late import FAIL, ByDeadline, Graded, Policy, quality_by_deadline
 from tailmark.quality.steps import Steps
 from tailmark.records.model import NEVER, STAGES, Int64s, Round, Run
 
@@ -62,12 +62,13 @@ def check_time(run: Run, time: str | None) -> str:
     timed = str(run.manifest.experiment.get("timed", "inference"))
     if time is None or time == timed:
         return timed
-    staged = run.stored[0].inference_ns is not None
-    allowed = {timed} | ({"total", *STAGES} if staged else set())
+    first = run.stored[0]
+    staged = {stage for stage in STAGES if getattr(first, f"{stage}_ns") is not None}
+    allowed = {timed} | ({"total", *staged} if staged else set())
     if time not in allowed:
         raise InputError(
             f"this run timed {timed!r} only, so there is no {time!r}: measure with timed: total"
-            if time in ("total", *STAGES)
+            if timed != "total" and time in ("total", *STAGES)
             else f"time {time!r} is not measured: {', '.join(sorted(allowed))}"
         )
     return time
@@ -106,7 +107,7 @@ def grade(
     grader: Grader | None,
     deadlines_ns: Int64s,
     *,
-    policy: Policy = "fail",
+    policy: Policy = FAIL,
     time: str,
     fallback: tuple[Run, Grader] | None = None,
 ) -> Grades:
@@ -137,13 +138,13 @@ def grade(
         duration[r] = one.facts.get("duration_ns", int(one.completed_ns.max(initial=0)))
         punctual = Steps.rising(late, None, n).at(deadlines_ns)
         on_time[r] = punctual
-        counted[r] = n * punctual if policy == "drop" else n
+        counted[r] = n * punctual if policy.kind == "drop" else n
         streak[r] = longest_streaks(late, deadlines_ns)
         if grader is None:
             continue
         rows = _rows(run, one, grader, time, fallback)
         ideal[r] = rows.score.sum() / n
-        quality[r] = quality_steps(rows, grader, policy).at(deadlines_ns)
+        quality[r] = quality_by_deadline(rows, grader, policy).at(deadlines_ns)
         loss[r] = _losses(one, rows.score, late, punctual, deadlines_ns)
     graded = grader is not None
     return Grades(
@@ -159,17 +160,17 @@ def grade(
     )
 
 
-def steps_by_round(
+def quality_by_round(
     run: Run,
     grader: Grader,
     *,
     policy: Policy,
     time: str,
     fallback: tuple[Run, Grader] | None = None,
-) -> list[Steps]:
+) -> list[ByDeadline]:
     """Each round's quality as a function of the deadline; the arguments are those of `grade`."""
     rows = (_rows(run, one, grader, time, fallback) for one in run.rounds())
-    return [quality_steps(one, grader, policy) for one in rows]
+    return [quality_by_deadline(one, grader, policy) for one in rows]
 
 
 def _rows(

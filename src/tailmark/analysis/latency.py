@@ -12,8 +12,9 @@ from tailmark.analysis.grading import latencies
 from tailmark.quality.steps import ascending
 from tailmark.records.model import NEVER, Int64s, Run, Status
 from tailmark.stats.estimate import Estimate
+from tailmark.stats.percentiles import pooled_percentile
 from tailmark.stats.quantiles import latency_percentile
-from tailmark.stats.rounds import mean_by_round, pooled_percentile
+from tailmark.stats.rounds import mean_by_round
 
 PERCENTILES = (50, 90, 95, 97, 99, 99.9)
 
@@ -23,7 +24,7 @@ class Observed:
     """What one pass over the rounds sees.
 
     Args:
-        by_round: Each round's latencies, `NEVER` where there is no answer.
+        by_round: Each round's latencies, ascending, `NEVER` where there is no answer.
         ordered: All of them, ascending.
         lateness_ns: Of the generator (issued − scheduled), ascending: of all queries, or one zero
             where none was late.
@@ -56,7 +57,7 @@ def observe(run: Run, time: str) -> Observed:
     prompt = 0
     for one in run.rounds():
         late = latencies(run, one, time)
-        by_round.append(late)
+        by_round.append(np.sort(late))
         if (one.issued_ns != one.scheduled_ns).any():
             lateness.append(one.issued_ns - one.scheduled_ns)
         else:

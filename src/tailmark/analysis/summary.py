@@ -1,6 +1,5 @@
 """What a run delivers at its deadlines: the finding behind ``tailmark summarize``."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.at_deadline import TAILS, UNIT, AtDeadline, said_at
+from tailmark.analysis.crossed import About, about_population, by_sample, parse_about
 from tailmark.analysis.grading import (
-    LOSSES,
-    Grades,
     check_time,
     grade,
     prepare_grader,
-    steps_by_round,
+    quality_by_round,
 )
 from tailmark.analysis.latency import Latency, Observed, describe_latency, observe
 from tailmark.analysis.reach import shortest_deadlines
+from tailmark.analysis.steadiness import Steadiness, steadiness
+from tailmark.analysis.sweep import sweep_percentiles
 from tailmark.errors import InputError
 from tailmark.quality.base import Grader
 from tailmark.quality.late import Policy, parse_policy
@@ -25,70 +26,14 @@ from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import open_run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.quantiles import latency_percentile
-from tailmark.stats.rounds import mean_by_round, tail_mean_by_round, tail_quantile
+from tailmark.stats.rounds import mean_by_round
 from tailmark.units import Deadline, Percentile, format_duration, parse_deadline
 
 FORMAT = 1
-TAILS = (0.05, 0.01)
 DEFAULT_DEADLINES = ("p90", "p95", "p99")
 DEFAULT_METRIC = "top1"
 
-_UNIT = (0.0, 1.0)
 _AN_HOUR_NS = 3_600 * 10**9
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtDeadline:
-    """Everything said at one deadline.
-
-    Args:
-        deadline_ns: Resolved.
-        label: As it was asked for: ``5ms``, ``p99``.
-        on_time: Share of the queries answered by then.
-        goodput_per_s: Answers on time per second of a round.
-        longest_late_streak: The longest row of late answers in any round.
-        mean: Quality at the deadline, over rounds; None without references, as all below.
-        tail: Lower quantiles of it over rounds, by share.
-        cvar: Mean of the rounds below them, by share.
-        worst: The worst round.
-        rounds: Each round.
-        loss: Mean shares of one, by `LOSSES`; None but under the policy ``fail``.
-        counted: Mean number of samples the quality is over.
-    """
-
-    deadline_ns: int
-    label: str
-    on_time: Estimate
-    goodput_per_s: Estimate
-    longest_late_streak: int
-    mean: Estimate | None = None
-    tail: Mapping[float, Estimate] | None = None
-    cvar: Mapping[float, Estimate] | None = None
-    worst: float | None = None
-    rounds: tuple[float, ...] | None = None
-    loss: Mapping[str, float] | None = None
-    counted: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        plain: dict[str, Any] = {
-            "deadline_ns": self.deadline_ns,
-            "label": self.label,
-            "on_time": self.on_time.to_dict(),
-            "goodput_per_s": self.goodput_per_s.to_dict(),
-            "longest_late_streak": self.longest_late_streak,
-        }
-        if self.mean is not None:
-            plain |= {
-                "mean": self.mean.to_dict(),
-                "tail": _by_share(self.tail or {}),
-                "cvar": _by_share(self.cvar or {}),
-                "worst": _finite(self.worst),
-                "rounds": [_finite(q) for q in self.rounds or ()],
-                "loss": dict(self.loss) if self.loss else None,
-                "counted": self.counted,
-            }
-        return plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +53,13 @@ class Summary:
         ideal: Quality with no deadline; None without references.
         at: By deadline, ascending.
         first: Which of them was asked for first: the one a headline speaks of.
+        swept: Which of them nobody asked for but the sweep.
         reach: For each quality asked for, the shortest deadline that delivers it on average.
+        about: What the intervals are about: these ``samples``, or the ``population`` they are from.
+        steadiness: What the rounds are to each other, at the headline's deadline.
         environment: As recorded.
         system: As recorded.
+        stopping: As recorded: the rule that said when to stop, its looks, and why; None without.
         warnings: Sentences for the reader.
     """
 
@@ -122,13 +71,17 @@ class Summary:
     status: Mapping[str, int]
     latency: Latency
     metric: str | None
-    on_late: Policy
+    on_late: str
     ideal: Estimate | None
     at: tuple[AtDeadline, ...]
     first: int
+    swept: tuple[int, ...]
     reach: Mapping[float, Estimate]
+    about: About
+    steadiness: Steadiness
     environment: Mapping[str, Any]
     system: Mapping[str, Any]
+    stopping: Mapping[str, Any] | None
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,8 +111,11 @@ class Summary:
             "cold_start": dict(self.latency.cold_start),
             "quality": quality,
             "on_time": [] if quality else at,
+            "about": self.about,
+            "steadiness": self.steadiness.to_dict(),
             "environment": dict(self.environment),
             "system": dict(self.system),
+            "stopping": dict(self.stopping) if self.stopping else None,
             "warnings": list(self.warnings),
         }
 
@@ -169,10 +125,12 @@ def summarize(
     *,
     metric: str | None = None,
     deadlines: Sequence[str | int] | None = None,
+    sweep: int | None = None,
     quality: Sequence[float] = (),
     on_late: str | None = None,
     time: str | None = None,
     fallback: Run | str | Path | None = None,
+    about: str = "samples",
 ) -> Summary:
     """Say what a run delivers at its deadlines; what is not given is as the experiment has it.
 
@@ -180,10 +138,14 @@ def summarize(
         run: A run, or its directory.
         metric: What quality means.
         deadlines: ``"20ms"``, ``"p99"``, or nanoseconds.
+        sweep: At so many quantiles of the measured latencies too (see `sweep_percentiles`).
         quality: Ask the inverse: for each, the shortest deadline that delivers it on average.
-        on_late: ``fail``, ``drop``, ``stale`` or ``fallback``.
+        on_late: ``fail``, ``drop``, ``stale``, ``fallback``, ``linear:5ms``, ``exponential:5ms`` or
+            ``penalty`` (see `tailmark.quality.late`).
         time: ``total``, ``inference`` or another stage: what a deadline applies to.
         fallback: The run that lends its answers under that policy.
+        about: ``samples``: the claim is about these samples, whatever the round; ``population``:
+            about those they come from, so that intervals allow for other samples too.
 
     Raises:
         InputError: Something asked for is not there.
@@ -195,11 +157,28 @@ def summarize(
     time = check_time(run, time)
     grader = prepare_grader(run, metric)
     seen = observe(run, time)
-    asked = deadlines or declared.get("deadlines") or _default_deadlines(seen.ordered)
-    labels = resolve(asked, seen.ordered)
+    asked = deadlines or declared.get("deadlines") or ()
+    swept = sweep_percentiles(seen.ordered, sweep) if sweep is not None else []
+    if not asked and not swept:
+        asked = _default_deadlines(seen.ordered)
+    labels = resolve([*asked, *swept], seen.ordered)
+    wanted = resolve(asked, seen.ordered) if asked else {}
+    (headline,) = resolve(asked[:1] or [_near_p90(swept)], seen.ordered)
     lender = _lender(fallback, policy, metric)
     graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lender}
     grades = grade(run, grader, np.array(list(labels), dtype=np.int64), **graded)
+    latency = describe_latency(run, seen, time)
+    ideal = mean_by_round(grades.ideal, bounds=UNIT) if grades.ideal is not None else None
+    at = tuple(said_at(grades, k, label, policy) for k, label in enumerate(labels.values()))
+    if parse_about(about) == "population":
+        _only_hard(policy, quality)
+        samples = by_sample(run, grader, grades, latency, TAILS, time)
+        latency, ideal, at = about_population(samples, latency, ideal, at, seen.ordered)
+    first = list(labels).index(headline)
+    values = grades.on_time if grades.quality is None else grades.quality
+    steady = steadiness(
+        run, seen.by_round, values[:, first], grader=grader, deadline_ns=headline, time=time
+    )
     return Summary(
         run=run.name,
         complete=run.complete,
@@ -207,17 +186,43 @@ def summarize(
         samples=len(run.references),
         queries=len(seen.ordered),
         status=seen.status,
-        latency=describe_latency(run, seen, time),
+        latency=latency,
         metric=metric if grader else None,
-        on_late=policy,
-        ideal=mean_by_round(grades.ideal, bounds=_UNIT) if grades.ideal is not None else None,
-        at=tuple(_at(grades, k, label, policy) for k, label in enumerate(labels.values())),
-        first=list(labels).index(next(iter(resolve(asked[:1], seen.ordered)))),
+        on_late=str(policy),
+        ideal=ideal,
+        at=at,
+        first=first,
+        swept=tuple(k for k, ns in enumerate(labels) if ns not in wanted),
         reach=_reach(quality, run, grader, graded),
+        about=parse_about(about),
+        steadiness=steady,
         environment=run.manifest.environment,
         system=run.manifest.system,
-        warnings=(*_warnings(run, seen, policy, grader), *_too_short(run, labels)),
+        stopping=run.manifest.stopping,
+        warnings=(
+            *_warnings(run, seen, policy, grader),
+            *_too_short(run, labels),
+            *steady.warnings,
+        ),
     )
+
+
+def _only_hard(policy: Policy, quality: Sequence[float]) -> None:
+    """What is known sample by sample.
+
+    Raises:
+        InputError: Another late policy, or the inverse question.
+    """
+    if policy.kind != "fail":
+        raise InputError(
+            f"about 'population' is known for late answers that count as wrong, not for "
+            f"{str(policy)!r}: use on_late fail, or about samples"
+        )
+    if quality:
+        raise InputError(
+            "the shortest deadline that delivers a quality is told about these samples only: "
+            "ask for it apart, about samples"
+        )
 
 
 def _default_deadlines(ordered: Int64s) -> Sequence[str | int]:
@@ -228,10 +233,15 @@ def _default_deadlines(ordered: Int64s) -> Sequence[str | int]:
     return had or [int(answered[-1]) if len(answered) else _AN_HOUR_NS]
 
 
+def _near_p90(swept: Sequence[Percentile]) -> Percentile:
+    """Of a sweep, the one nearest to the first of the default percentiles."""
+    return min(swept, key=lambda one: abs(one.percent - 90))
+
+
 def _lender(
     fallback: Run | str | Path | None, policy: Policy, metric: str
 ) -> tuple[Run, Grader] | None:
-    if policy != "fallback":
+    if policy.kind != "fallback":
         return None
     if fallback is None:
         raise InputError(
@@ -271,39 +281,6 @@ def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int,
     return {ns: ", ".join(labels) for ns, labels in sorted(found.items())}
 
 
-def _at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
-    on_time = grades.on_time[:, k]
-    seconds = np.where(grades.duration_ns > 0, grades.duration_ns / 1e9, np.nan)
-    common: dict[str, Any] = {
-        "deadline_ns": int(grades.deadlines_ns[k]),
-        "label": label,
-        "on_time": mean_by_round(on_time, bounds=_UNIT),
-        "goodput_per_s": mean_by_round(
-            on_time * grades.queries / seconds,
-            bounds=(0.0, math.inf),
-            undefined="some round took no time",
-        ),
-        "longest_late_streak": int(grades.streak[:, k].max()),
-    }
-    if grades.quality is None or grades.loss is None:
-        return AtDeadline(**common)
-    values = grades.quality[:, k]
-    return AtDeadline(
-        **common,
-        mean=mean_by_round(
-            values, bounds=_UNIT, undefined="in some round no answer was on time to be graded"
-        ),
-        tail={share: tail_quantile(values, share) for share in TAILS},
-        cvar={share: tail_mean_by_round(values, share, bounds=_UNIT) for share in TAILS},
-        worst=_finite(float(np.min(values))),
-        rounds=tuple(values.tolist()),
-        loss=dict(zip(LOSSES, grades.loss[:, k].mean(axis=0).tolist(), strict=True))
-        if policy == "fail"
-        else None,
-        counted=float(grades.counted[:, k].mean()),
-    )
-
-
 def _reach(
     wanted: Sequence[float], run: Run, grader: Grader | None, graded: Mapping[str, Any]
 ) -> dict[float, Estimate]:
@@ -312,24 +289,24 @@ def _reach(
         return {}
     if grader is None:
         raise InputError("the run has no references, so no deadline delivers a quality")
-    return shortest_deadlines(wanted, steps_by_round(run, grader, **graded))
+    return shortest_deadlines(wanted, quality_by_round(run, grader, **graded))
 
 
 def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -> list[str]:
     said = [*run.manifest.warnings, *run.manifest.ending]
     if not run.complete:
-        asked = run.manifest.experiment.get("rounds")
+        asked = run.manifest.rounds_asked
         said.append(f"the run is partial: {len(run)} of {asked} rounds are there")
     never = int((seen.sent == 0).sum())
     if never:
         said.append(f"{never} of {len(run.references)} samples were never sent")
     order = run.manifest.experiment.get("workload", {}).get("order")
-    if policy == "stale" and order == "shuffled":
+    if policy.kind == "stale" and order == "shuffled":
         said.append(
             "the order was shuffled, so a stale answer is another sample's by chance: "
             "'stale' means something for samples in their natural order"
         )
-    if policy == "drop":
+    if policy.kind == "drop":
         said.append(
             "late answers are left out, so the quality is over fewer samples (see 'counted')"
         )
@@ -344,17 +321,10 @@ def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -
 def _too_short(run: Run, labels: Iterable[int]) -> list[str]:
     """Deadlines that the machine, by its audit, could not resolve."""
     least = run.manifest.audit.get("resolvable_ns", 0)
-    return [
-        f"the deadline {format_duration(deadline)} is near what the machine could resolve "
-        f"({format_duration(least, 2)}): the harness itself decides who is late"
-        for deadline in labels
-        if deadline < least
-    ]
-
-
-def _by_share(values: Mapping[float, Estimate]) -> dict[str, Any]:
-    return {f"{share:g}": e.to_dict() for share, e in values.items()}
-
-
-def _finite(x: float | None) -> float | None:
-    return x if x is not None and np.isfinite(x) else None
+    near = [deadline for deadline in labels if deadline < least]
+    if not near:
+        return []
+    them = f"the {len(near)} deadlines up to {format_duration(near[-1])} are"
+    which = them if len(near) > 1 else f"the deadline {format_duration(near[0])} is"
+    could = f"near what the machine could resolve ({format_duration(least, 2)})"
+    return [f"{which} {could}: the harness itself decides who is late"]

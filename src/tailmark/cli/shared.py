@@ -30,7 +30,11 @@ Deadlines = Annotated[
     typer.Option("--deadline", metavar="20ms|p99", help="A deadline; repeatable, or with commas."),
 ]
 OnLate = Annotated[
-    str | None, typer.Option(help="What a late answer counts as: fail, drop, stale or fallback.")
+    str | None,
+    typer.Option(
+        help="What a late answer counts as: fail, drop, stale, fallback, linear:5ms, "
+        "exponential:5ms or penalty."
+    ),
 ]
 Time = Annotated[
     str | None, typer.Option(help="What a deadline applies to: total, inference or another stage.")

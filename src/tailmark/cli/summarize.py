@@ -15,6 +15,10 @@ def summarize(
     *,
     metric: Metric = None,
     deadline: Deadlines = None,
+    sweep: Annotated[
+        int | None,
+        typer.Option(metavar="20", help="Also at so many quantiles of the measured latencies."),
+    ] = None,
     quality: Annotated[
         list[str] | None,
         typer.Option(metavar="0.75", help="Ask for the shortest deadline that delivers this."),
@@ -24,6 +28,13 @@ def summarize(
         Path | None, typer.Option(metavar="RUN", help="The run that lends its answers.")
     ] = None,
     time: Time = None,
+    about: Annotated[
+        str,
+        typer.Option(
+            metavar="samples|population",
+            help="What intervals are about: these samples, or those they come from.",
+        ),
+    ] = "samples",
     json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:
@@ -34,10 +45,12 @@ def summarize(
         run,
         metric=metric,
         deadlines=several(deadline) or None,
+        sweep=sweep,
         quality=[_share(text) for text in several(quality)],
         on_late=on_late,
         time=time,
         fallback=fallback,
+        about=about,
     )
     show(summary, json=json, markdown=markdown)
 

@@ -2,18 +2,24 @@
 
 import re
 
+from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.analysis.gate import Verdict
-from tailmark.analysis.summary import AtDeadline, Summary
+from tailmark.analysis.summary import Summary
+from tailmark.quality.late import parse_policy
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ns|µs|ms|s)\b)")
+_MORE_THAN_CHANCE = 1.2
 _NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
 _POLICIES = {
     "fail": "late answers count as wrong",
     "drop": "late answers are left out",
     "stale": "a late answer is replaced by the newest one there was",
     "fallback": "a late answer is replaced by the fallback's, if that was on time",
+    "linear": "a late answer loses its worth evenly over {fade}",
+    "exponential": "a late answer keeps 37 % of its worth every {fade}",
+    "penalty": "late answers count as wrong, and the whole is multiplied by the share on time",
 }
 
 LOSS_WORDS = {
@@ -34,7 +40,13 @@ def metric_name(metric: str | None) -> str:
 
 def policy_words(policy: str) -> str:
     """A late policy in words."""
-    return _POLICIES[policy]
+    read = parse_policy(policy)
+    return _POLICIES[read.kind].format(fade=format_duration(read.fade_ns))
+
+
+def hard_words(policy: str) -> str:
+    """What the hard step is called beside a softer policy, or beside the penalty."""
+    return "without the penalty" if policy == "penalty" else "if late is wrong"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -99,12 +111,30 @@ def headline(summary: Summary, at: AtDeadline | None = None) -> str:
         says += f", all of the {percent(claimed)} its accuracy claims"
     else:
         says += f", not the {percent(claimed)} its accuracy claims"
-    return f"{says}; in its worst {_worst(summary.rounds)} {percent(tail)}."
+    says += f"; in its worst {_worst(summary.rounds)} {percent(tail)}"
+    if at.hard is not None:
+        says += f"; {hard_words(summary.on_late)}, {share_interval(at.hard)}"
+    return f"{says}."
 
 
 def _worst(rounds: int) -> str:
     """What the 5 % quantile of so many rounds is: of fewer than 20, the worst round."""
     return "5 % of rounds" if rounds >= 20 else "round"
+
+
+def sureness_sentence(summary: Summary) -> str:
+    """What the intervals rest on."""
+    steady = summary.steadiness
+    rounds, worth = steady.rounds, round(steady.effective_rounds)
+    if worth < rounds:
+        says = f"{rounds} rounds are worth {worth} independent ones"
+    else:
+        says = f"{rounds} rounds show no dependence on each other"
+    if steady.overdispersion is not None and steady.overdispersion >= _MORE_THAN_CHANCE:
+        says += f" and differ {steady.overdispersion:.1f} times as much as chance would have them"
+    these = f"these {summary.samples} samples"
+    about = these if summary.about == "samples" else f"the population that {these} come from"
+    return f"{says}; intervals are about {about}."
 
 
 def verdict_sentence(verdict: Verdict) -> str:

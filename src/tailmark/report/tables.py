@@ -45,6 +45,11 @@ def time_cell(e: Estimate) -> Cell:
     return Cell(format_duration(e.value), time_range(e))
 
 
+def time_range_cell(e: Estimate) -> Cell:
+    """A time and its interval; a dash where there is no time."""
+    return Cell(format_duration(e.value), time_range(e))
+
+
 def prose(text: str, style: str, console: Console) -> Text:
     """Broken between words, and nowhere between a number and its unit (rich would)."""
     lines = fill(tied(text), console.width).replace("\N{NO-BREAK SPACE}", " ")

@@ -3,15 +3,19 @@
 from rich.console import Console
 from rich.padding import Padding
 
-from tailmark.analysis.summary import AtDeadline, Summary
+from tailmark.analysis.at_deadline import AtDeadline
+from tailmark.analysis.summary import Summary
 from tailmark.report.sentences import (
     LOSS_WORDS,
+    hard_words,
     headline,
     metric_name,
     percent,
     percentile_names,
     policy_words,
-    time_range,
+    share_range,
+    sureness_sentence,
+    with_range,
 )
 from tailmark.report.tables import (
     Cell,
@@ -21,36 +25,76 @@ from tailmark.report.tables import (
     prose,
     share_cell,
     time_cell,
+    time_range_cell,
 )
+from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
 
 def grids(summary: Summary) -> list[Grid]:
     """The summary's tables."""
-    found = [_deadlines(summary), _latency(summary)]
-    if any(at.loss for at in summary.at):
-        found.insert(1, _losses(summary))
+    found = [_deadlines(summary)]
+    if summary.swept:
+        found.append(_sweep(summary))
     if summary.reach:
-        found.insert(1, _reach(summary))
-    return found
+        found.append(_reach(summary))
+    if any(at.loss for at in summary.at):
+        found.append(_losses(summary))
+    return [*found, _latency(summary)]
+
+
+def _told(summary: Summary) -> list[AtDeadline]:
+    """Those told in full: what was asked for, and what the headline speaks of."""
+    return [at for k, at in enumerate(summary.at) if k not in summary.swept or k == summary.first]
 
 
 def _deadlines(summary: Summary) -> Grid:
     graded = summary.ideal is not None
-    quality = [metric_name(summary.metric), "5 % tail", "1 % tail", "worst round"] if graded else []
+    hard = _hard_name(summary)
+    tails = ["5 % tail", "1 % tail", "worst round"]
+    quality = [metric_name(summary.metric), *hard, *tails] if graded else []
     rows = []
-    for at in summary.at:
+    for at in _told(summary):
         cells = [_deadline(at), share_cell(at.on_time)]
         if at.mean is not None and at.tail is not None:
-            cells += [share_cell(at.mean), share_cell(at.tail[0.05]), share_cell(at.tail[0.01])]
+            cells += [share_cell(at.mean)]
+            cells += [share_cell(at.hard)] if at.hard is not None else []
+            cells += [share_cell(at.tail[0.05]), share_cell(at.tail[0.01])]
             cells += [Cell(percent(at.worst))]
         rate = f"{at.goodput_per_s.value or 0:,.0f}/s"
         rows.append([*cells, Cell(rate), Cell(f"{at.longest_late_streak}")])
     if summary.ideal is not None:
-        nothing = [Cell("")] * 5
+        nothing = [Cell("")] * (len(hard) + 5)
         rows.append([Cell("no deadline"), Cell(""), share_cell(summary.ideal), *nothing])
     title = f"At the deadline ({policy_words(summary.on_late)})"
     return Grid(title, ["deadline", "on time", *quality, "on-time rate", "late streak"], rows)
+
+
+def _hard_name(summary: Summary) -> list[str]:
+    """The header of the hard step's column, where it is told."""
+    told = any(at.hard is not None for at in summary.at)
+    return [hard_words(summary.on_late)] if told else []
+
+
+def _sweep(summary: Summary) -> Grid:
+    """Every deadline, a line each."""
+    hard = _hard_name(summary)
+    header = ["deadline", "percentile", "on time"]
+    if summary.ideal is not None:
+        header += [metric_name(summary.metric), *hard, "5 % tail"]
+    rows = []
+    for at in summary.at:
+        cells = [format_duration(at.deadline_ns), percentile_names(at), percent(at.on_time.value)]
+        if at.mean is not None and at.tail is not None:
+            cells += [_in_one_line(at.mean)]
+            cells += [percent(at.hard.value)] if at.hard is not None else []
+            cells += [_in_one_line(at.tail[0.05])]
+        rows.append([Cell(text) for text in cells])
+    return Grid("Over the measured latencies", header, rows)
+
+
+def _in_one_line(e: Estimate) -> str:
+    return with_range(percent(e.value), share_range(e).removesuffix(" %"))
 
 
 def _deadline(at: AtDeadline) -> Cell:
@@ -59,13 +103,15 @@ def _deadline(at: AtDeadline) -> Cell:
 
 def _losses(summary: Summary) -> Grid:
     """Where the samples of a round end up."""
-    shown = [n for n in LOSS_WORDS if any((at.loss or {}).get(n, 0) >= 5e-4 for at in summary.at)]
+    shown = [
+        n for n in LOSS_WORDS if any((at.loss or {}).get(n, 0) >= 5e-4 for at in _told(summary))
+    ]
     rows = [
         [
             _deadline(at),
             *(Cell(percent((at.loss or {}).get(name, 0.0))) for name in shown),
         ]
-        for at in summary.at
+        for at in _told(summary)
     ]
     return Grid("Where the answers go", ["deadline", *(LOSS_WORDS[n] for n in shown)], rows)
 
@@ -80,7 +126,7 @@ def _reach(summary: Summary) -> Grid:
 def _latency(summary: Summary) -> Grid:
     latency = summary.latency
     estimates = {"mean": latency.mean, **{f"p{p:g}": e for p, e in latency.percentiles.items()}}
-    cells = [Cell(format_duration(e.value), time_range(e)) for e in estimates.values()]
+    cells = [time_range_cell(e) for e in estimates.values()]
     longest = Cell(format_duration(latency.max_ns))
     return Grid(
         f"Latency ({latency.time}, {latency.answered:,} answers)",
@@ -90,19 +136,27 @@ def _latency(summary: Summary) -> Grid:
 
 
 def facts(summary: Summary) -> str:
-    """The run in one line."""
+    """The run in one line; of an imported run little is known."""
     machine = summary.environment.get("processor", {})
     cold = summary.latency.cold_start
     parts = [
         f"{summary.rounds} rounds of {summary.samples} samples",
         str(machine.get("model") or "unknown processor"),
-        f"{machine.get('usable_cores')} cores",
-        f"opened in {format_duration(cold.get('open_ns'))}",
-        f"first query {format_duration(cold.get('first_query_ns'))}",
     ]
+    if machine.get("usable_cores"):
+        parts.append(f"{machine['usable_cores']} cores")
+    if "open_ns" in cold:
+        parts.append(f"opened in {format_duration(cold['open_ns'])}")
+    if "first_query_ns" in cold:
+        parts.append(f"first query {format_duration(cold['first_query_ns'])}")
     if "first_query_medians" in cold:
         parts[-1] += f" ({cold['first_query_medians']:.1f} medians)"
     return " · ".join(parts)
+
+
+def stopping(summary: Summary) -> str:
+    """Why measuring stopped, where a rule said when; else nothing."""
+    return str((summary.stopping or {}).get("says", ""))
 
 
 def notes(summary: Summary) -> list[str]:
@@ -119,6 +173,9 @@ def print_summary(summary: Summary, console: Console) -> None:
     for grid in grids(summary):
         console.print(drawn(grid, console.width))
     console.print(prose(facts(summary), "dim", console))
+    console.print(prose(sureness_sentence(summary), "dim", console))
+    if stop := stopping(summary):
+        console.print(prose(stop, "", console))
     reasons = notes(summary)
     if reasons:
         console.print(prose("no interval: " + "; ".join(reasons), "dim", console))
@@ -130,6 +187,7 @@ def markdown(summary: Summary) -> str:
     """The same tables for a README or a pull request."""
     blocks = [f"**{headline(summary)}**"]
     blocks += [markdown_table(grid) for grid in grids(summary)]
-    blocks.append(facts(summary))
+    said = (facts(summary), sureness_sentence(summary), stopping(summary))
+    blocks += [one for one in said if one]
     blocks += [f"> warning: {warning}" for warning in summary.warnings]
     return "\n\n".join(blocks) + "\n"
