@@ -1,0 +1,104 @@
+"""``tailmark import``: other people's results become runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import tailmark
+from tailmark.cli.shared import new_run, show
+from tailmark.errors import InputError
+
+if TYPE_CHECKING:
+    from tailmark.records.model import Run
+
+Out = Annotated[
+    Path | None, typer.Option(help="The run's directory; by default runs/NAME-DATE-TIME.")
+]
+_COLUMN = "COLUMN"
+
+imports = typer.Typer(
+    name="import", help="Turn other people's results into a run.", no_args_is_help=True
+)
+
+
+def tail_quality(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="Where All_Times.pickle, result.* and golden.* lie."),
+    ] = None,
+    *,
+    times: Annotated[Path | None, typer.Option(help="All_Times.pickle.")] = None,
+    results: Annotated[Path | None, typer.Option(help="The answers, by batch.")] = None,
+    references: Annotated[Path | None, typer.Option(help="What is right, by batch.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="mobilenet, emotion-flow, vicuna, detr, lightgcn or hybridnets; by default as "
+            "the directory is named."
+        ),
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Import result files of the published tail-quality code; nothing in a pickle runs."""
+    named = directory or times
+    if named is None:
+        raise InputError("nothing is given to import: give a directory or --times FILE")
+    _show(
+        tailmark.import_tail_quality(
+            directory,
+            times=times,
+            results=results,
+            references=references,
+            task=task,
+            out=out or new_run(named.stem or "tail-quality"),
+        )
+    )
+
+
+def csv(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV or TSV file.")],
+    *,
+    out: Out = None,
+    round_column: Annotated[
+        str | None, typer.Option("--round", metavar=_COLUMN, help="By default: round.")
+    ] = None,
+    sample: Annotated[str | None, typer.Option(metavar=_COLUMN, help="By default: sample.")] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(metavar=_COLUMN, help="By default: latency_ns, _us, _ms or _s."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of the latency, if its column says none: ns, us, ms or s.")
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=_COLUMN,
+            help="By default: output; or output_1, output_2, …, best first. Repeatable.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar=_COLUMN, help="By default: reference.")
+    ] = None,
+    timed: Annotated[str, typer.Option(help="What a latency holds: total or inference.")] = "total",
+) -> None:
+    """Import a table with a row for every query: round, sample, latency, output, reference."""
+    _show(
+        tailmark.import_csv(
+            file,
+            round=round_column,
+            sample=sample,
+            latency=latency,
+            unit=unit,
+            output=output or (),
+            reference=reference,
+            timed=timed,
+            out=out or new_run(file.stem),
+        )
+    )
+
+
+def _show(run: "Run") -> None:
+    show(tailmark.summarize(run))
+    typer.echo(f"\n{run.path}")
