@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.analysis.summary import summarize
 from tailmark.errors import InputError
@@ -13,7 +15,7 @@ from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.model import Run
 from tailmark.records.store import open_run
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.rounds import rounds_needed
+from tailmark.stats.rounds import inflation_below, rounds_needed
 
 Outcome = Literal["pass", "fail", "undecided"]
 TAIL = 0.05
@@ -54,7 +56,7 @@ def judge(run: Run | str | Path, require: Mapping[str, Any] | Requirement | None
             outcome="undecided",
             requirement=wanted,
             estimate=estimate,
-            rounds_to_decide=max(rounds_needed(TAIL) if wanted.of == "tail" else 2, estimate.n + 1),
+            rounds_to_decide=max(_rounds_for_interval(at, wanted), estimate.n + 1),
         )
     if estimate.low >= wanted.quality:
         return Verdict(outcome="pass", requirement=wanted, estimate=estimate)
@@ -72,6 +74,12 @@ def _estimate(at: AtDeadline, wanted: Requirement) -> Estimate:
     if at.mean is None or at.tail is None:
         raise InputError("the run has no references, so a required quality cannot be judged")
     return at.mean if wanted.of == "mean" else at.tail[TAIL]
+
+
+def _rounds_for_interval(at: AtDeadline, wanted: Requirement) -> int:
+    if wanted.of == "mean":
+        return 2
+    return rounds_needed(TAIL, inflated=inflation_below(np.array(at.rounds), TAIL))
 
 
 def _rounds_to_decide(estimate: Estimate, target: float) -> int | None:

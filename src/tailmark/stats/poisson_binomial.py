@@ -14,7 +14,7 @@ from tailmark.errors import InputError
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
 
-_FINEST = 4096
+_FINEST = 256
 _SHARED = 4e-3
 _LEAF = 32
 _NEGLIGIBLE = 45.0
@@ -83,7 +83,7 @@ def sum_of_groups(probability: Floats, gain: Floats, count: Floats) -> tuple[Flo
     By the characteristic function, on a window of ±12 standard deviations around the mean (what
     lies outside is below 1e-30, or the window holds everything). Gains of 1 are exact; others are
     shared between the two nearest steps, which keeps the mean and adds a thousandth to the variance
-    at most (more only where steps would be finer than 1/4,096 of a gain). What counts leave over
+    at most (more only where steps would be finer than 1/256 of a gain). What counts leave over
     whole ones is gathered by gain, which keeps the mean too.
 
     Args:

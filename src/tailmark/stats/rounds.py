@@ -136,7 +136,7 @@ def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> 
     if n == 0 or np.isnan(values).any():
         return estimate(value=None, method="order statistics over rounds", reason=_UNDEFINED)
     value = lower_quantile(values, share)
-    inflated = float(inflation((values <= value).astype(np.float64)))
+    inflated = inflation_below(values, share)
     method = over_rounds("order statistics", n, inflated)
     alpha = (1 - confidence) / 2
     ordered = np.sort(values)
@@ -147,7 +147,7 @@ def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> 
     lowest = int(np.searchsorted(below, alpha, side="right"))
     highest = int(np.searchsorted(below, 1 - alpha, side="left"))
     if lowest < 1 or highest >= n:
-        needs = math.ceil(rounds_needed(share, confidence) * inflated)
+        needs = rounds_needed(share, confidence, inflated)
         sure = f"{100 * confidence:g} %"
         depend = "" if inflated < 1.05 else " as dependent as these"
         return estimate(
@@ -161,10 +161,22 @@ def tail_quantile(values: Floats, share: float, *, confidence: float = 0.95) -> 
     )
 
 
-def rounds_needed(share: float, confidence: float = 0.95) -> int:
-    """How many rounds bear a two-sided interval for a lower quantile: 72 for 5 % at 95 %."""
+def rounds_needed(share: float, confidence: float = 0.95, inflated: float = 1.0) -> int:
+    """How many rounds bear a two-sided interval for a lower quantile: 72 for 5 % at 95 %.
+
+    Args:
+        share: The quantile, as 0.05.
+        confidence: Of the interval.
+        inflated: How many rounds are worth an independent one (see `inflation_below`).
+    """
     edge = min(share, 1 - share)
-    return math.ceil(math.log((1 - confidence) / 2) / math.log1p(-edge))
+    independent = math.ceil(math.log((1 - confidence) / 2) / math.log1p(-edge))
+    return math.ceil(independent * inflated)
+
+
+def inflation_below(values: Floats, share: float) -> float:
+    """How many rounds are worth an independent one, as to which of them lie in the lower tail."""
+    return float(inflation((values <= lower_quantile(values, share)).astype(np.float64)))
 
 
 def tail_mean_by_round(
