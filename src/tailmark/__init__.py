@@ -7,12 +7,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tailmark.analysis.comparison import Comparison, compare
+    from tailmark.analysis.convergence import Rjsd
+    from tailmark.analysis.extremes import Extremes, extremes
     from tailmark.analysis.gate import judge
+    from tailmark.analysis.prediction import Prediction, predict
+    from tailmark.analysis.stopping import HalfWidth
     from tailmark.analysis.summary import Summary, summarize
     from tailmark.decode.classes import Classes
     from tailmark.decode.labels import Labels
     from tailmark.experiment import Experiment
     from tailmark.experiment_file import load_experiment
+    from tailmark.importers.table import import_csv
+    from tailmark.importers.tail_quality import import_tail_quality
     from tailmark.machine import audit
     from tailmark.measurement import measure, run_experiment
     from tailmark.quality.deadlines import quality_at_deadlines
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from tailmark.report.html import write_report
     from tailmark.scenario.single_stream import SingleStream
     from tailmark.stats.estimate import Estimate
+    from tailmark.stopping import Until
     from tailmark.study.demo import demo
     from tailmark.system.digits import DigitsNetwork
     from tailmark.system.function import Function
@@ -33,25 +41,36 @@ if TYPE_CHECKING:
 _HOMES = {
     "Arrays": "workload.arrays",
     "Classes": "decode.classes",
+    "Comparison": "analysis.comparison",
     "Digits": "workload.digits",
     "DigitsNetwork": "system.digits",
     "Estimate": "stats.estimate",
     "Experiment": "experiment",
+    "Extremes": "analysis.extremes",
     "Function": "system.function",
+    "HalfWidth": "analysis.stopping",
     "Images": "workload.images",
     "Labels": "decode.labels",
     "OnnxRuntime": "system.onnxruntime",
+    "Prediction": "analysis.prediction",
     "Preprocess": "workload.images",
+    "Rjsd": "analysis.convergence",
     "Round": "records.model",
     "Run": "records.model",
     "SingleStream": "scenario.single_stream",
     "Summary": "analysis.summary",
+    "Until": "stopping",
     "audit": "machine",
+    "compare": "analysis.comparison",
     "demo": "study.demo",
+    "extremes": "analysis.extremes",
+    "import_csv": "importers.table",
+    "import_tail_quality": "importers.tail_quality",
     "judge": "analysis.gate",
     "load_experiment": "experiment_file",
     "measure": "measurement",
     "open_run": "records.store",
+    "predict": "analysis.prediction",
     "quality_at_deadlines": "quality.deadlines",
     "rehearse": "rehearsal",
     "run_experiment": "measurement",
@@ -62,25 +81,36 @@ _HOMES = {
 __all__ = [
     "Arrays",
     "Classes",
+    "Comparison",
     "Digits",
     "DigitsNetwork",
     "Estimate",
     "Experiment",
+    "Extremes",
     "Function",
+    "HalfWidth",
     "Images",
     "Labels",
     "OnnxRuntime",
+    "Prediction",
     "Preprocess",
+    "Rjsd",
     "Round",
     "Run",
     "SingleStream",
     "Summary",
+    "Until",
     "audit",
+    "compare",
     "demo",
+    "extremes",
+    "import_csv",
+    "import_tail_quality",
     "judge",
     "load_experiment",
     "measure",
     "open_run",
+    "predict",
     "quality_at_deadlines",
     "rehearse",
     "run_experiment",

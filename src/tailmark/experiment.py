@@ -20,6 +20,7 @@ from tailmark.quality.requirement import parse_requirement
 from tailmark.records.model import Int32s
 from tailmark.scenario.base import Order, Scenario
 from tailmark.scenario.single_stream import SingleStream
+from tailmark.stopping import Until, at_most
 from tailmark.system.base import System
 from tailmark.units import format_duration, parse_deadline
 from tailmark.workload.base import Workload
@@ -39,7 +40,7 @@ class Experiment:
 
     workload: Workload
     system: System
-    rounds: int = 100
+    rounds: int | Until = 100
     scenario: Scenario = field(default_factory=SingleStream)
     decode: Decoder = field(default_factory=Classes)
     quality: Mapping[str, Any] = field(default_factory=dict)
@@ -54,8 +55,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be carried out before an hour is spent on it."""
-        for name, least in (("rounds", 1), ("warmup", 0), ("seed", 0)):
-            given = getattr(self, name)
+        counts = (("rounds", self.at_most, 1), ("warmup", self.warmup, 0), ("seed", self.seed, 0))
+        for name, given, least in counts:
             if given < least:
                 raise InputError(f"{name} is {given}: give {least} or more")
         for name, kind in (("timed", Timed), ("order", Order)):
@@ -66,8 +67,19 @@ class Experiment:
                 f"timeout is {format_duration(self.timeout_ns)}: give more than zero, such as 10s"
             )
         _check_quality(self.quality)
+        lent = self.quality.get("on_late") == "fallback"
+        if lent and isinstance(self.rounds, Until) and self.rounds.rule.grades:
+            raise InputError(
+                "rounds cannot wait for a quality under on_late 'fallback', which needs another "
+                "run: measure with on_late: fail, and summarize with --on-late fallback"
+            )
         if self.require is not None:
             parse_requirement(self.require)
+
+    @property
+    def at_most(self) -> int:
+        """The most rounds it may take."""
+        return at_most(self.rounds)
 
     def schedule(self, samples: int, index: int) -> Int32s:
         """The samples of round ``index`` in the order they are sent."""
@@ -89,7 +101,7 @@ class Experiment:
                 "isolate": self.isolate,
             },
             "scenario": self.scenario.describe(),
-            "rounds": self.rounds,
+            "rounds": self.rounds.describe() if isinstance(self.rounds, Until) else self.rounds,
             "warmup": self.warmup,
             "timed": self.timed,
             "quality": {

@@ -17,6 +17,7 @@ from tailmark.drive.service import Timed
 from tailmark.errors import ExperimentError, InputError, nearest
 from tailmark.experiment import Experiment
 from tailmark.scenario.base import Order
+from tailmark.stopping import Until
 from tailmark.units import parse_duration
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -28,7 +29,7 @@ class _Quality(BaseModel):
     model_config = ConfigDict(extra="forbid")
     metric: str = "top1"
     deadlines: list[str | int | float] = []
-    on_late: Literal["fail", "drop", "stale", "fallback"] = "fail"
+    on_late: str = "fail"
 
 
 class _Schema(BaseModel):
@@ -38,7 +39,7 @@ class _Schema(BaseModel):
     workload: dict[str, Any]
     system: dict[str, Any]
     scenario: dict[str, Any] = {"kind": "single-stream"}
-    rounds: int = 100
+    rounds: Any = 100
     warmup: int = 50
     timed: Timed = "inference"
     engine: Literal["tailmark"] = "tailmark"
@@ -90,7 +91,7 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
         order=order,
         timeout_ns=timeout_ns,
         isolate=isolate,
-        rounds=schema.rounds,
+        rounds=_rounds(schema.rounds),
         warmup=schema.warmup,
         timed=schema.timed,
         quality=quality,
@@ -98,6 +99,42 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
         seed=schema.seed,
         folder=folder,
     )
+
+
+def _rounds(given: Any) -> int | Until:
+    """A number, or ``{until: {RULE: TARGET, …}, at_most: N}``."""
+    if not isinstance(given, dict):
+        return int(_validated(int, given, "rounds"))
+    known = ("until", "at_most")
+    for key in given:
+        if key not in known:
+            raise ExperimentError(
+                f"rounds has no setting {key!r}{nearest(str(key), known)}: it has until, at_most"
+            )
+    for key, example in zip(known, ("{half_width: 0.005, of: mean}", "500"), strict=True):
+        if key not in given:
+            raise ExperimentError(f"rounds.{key} is missing: give it, such as {key}: {example}")
+    at_most = _validated(int, given["at_most"], "rounds.at_most")
+    return Until(_stopping_rule(given["until"]), at_most=at_most)
+
+
+def _stopping_rule(until: Any) -> Any:
+    """The recipe whose name is among the settings: there it holds the target."""
+    known = plugins.names("stopping")
+    listed = " or ".join(known)
+    if not isinstance(until, dict):
+        raise ExperimentError(f"rounds.until is {until!r}: write {{half_width: 0.005, of: mean}}")
+    named = [str(key) for key in until if key in known]
+    if not named:
+        close = next(filter(None, (nearest(str(key), known) for key in until)), "")
+        raise ExperimentError(
+            f"rounds.until {until!r} names no stopping rule{close}: give {listed}"
+        )
+    if len(named) > 1:
+        raise ExperimentError(f"rounds.until names {' and '.join(named)}: give one of them")
+    recipe = plugins.load("stopping", named[0])
+    _known_keys(recipe, until, "rounds.until")
+    return _validated(recipe, until, "rounds.until")
 
 
 def _read(path: Path) -> dict[str, Any]:

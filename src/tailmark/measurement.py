@@ -38,6 +38,7 @@ from tailmark.records.model import Manifest, References, Run
 from tailmark.records.store import RunWriter, open_run
 from tailmark.scenario.base import Order, Scenario
 from tailmark.scenario.single_stream import SingleStream
+from tailmark.stopping import Lookout, Until
 from tailmark.system.base import System
 from tailmark.system.function import Function
 from tailmark.units import format_duration, parse_duration
@@ -52,7 +53,7 @@ class Progress:
 
     Args:
         done: Finished rounds.
-        rounds: Rounds asked for.
+        rounds: Rounds asked for, at most.
         doing: What comes next, in a word or two.
     """
 
@@ -69,7 +70,7 @@ def measure(
     system: System | Callable[[Any], Any],
     *,
     out: str | Path,
-    rounds: int = 100,
+    rounds: int | Until = 100,
     scenario: Scenario | None = None,
     decode: Decoder | None = None,
     quality: Mapping[str, Any] | None = None,
@@ -92,7 +93,8 @@ def measure(
         workload: What is asked.
         system: What answers: a recipe (`OnnxRuntime`, …) or a callable that takes a batch of one.
         out: The run directory; made, and written by nobody else meanwhile.
-        rounds: Repetitions of the whole workload; the unit of every statistic.
+        rounds: Repetitions of the whole workload, the unit of every statistic: how many, or
+            `Until` a rule has seen enough.
         scenario: When queries are sent; single-stream by default.
         decode: What the outputs mean; by default scores of classes, the best five kept.
         quality: How the run is graded if nobody says otherwise: ``metric``, ``deadlines``,
@@ -153,14 +155,17 @@ def run_experiment(
     """Measure an experiment into a run directory; see `measure`."""
     tell = progress or (lambda _: None)
     with RunWriter(out, resume=resume) as writer:
-        tell(Progress(done=0, rounds=experiment.rounds, doing="loading samples"))
+        tell(Progress(done=0, rounds=experiment.at_most, doing="loading samples"))
         samples = experiment.workload.open()
+        if isinstance(experiment.rounds, Until):
+            experiment.rounds.check_references(samples.references is not None)
         manifest = _manifest(experiment, samples)
         log = Logbook(writer, manifest, experiment.decode.columns)
         if not log.complete:
             flight = InFlight(samples.ids)
+            lookout = Lookout(experiment.rounds, writer.path)
             with _ending_well(log, experiment, flight, str(writer.path)):
-                _measure(experiment, samples, log, flight, clock or MonotonicClock(), tell)
+                _measure(experiment, samples, log, lookout, flight, clock or MonotonicClock(), tell)
     return open_run(writer.path)
 
 
@@ -168,6 +173,7 @@ def _measure(
     experiment: Experiment,
     samples: Samples,
     log: Logbook,
+    lookout: Lookout,
     flight: InFlight,
     clock: Clock,
     tell: Tell,
@@ -175,7 +181,12 @@ def _measure(
     """Open, audit, warm up, and measure the rounds that are missing."""
 
     def say(doing: str) -> None:
-        tell(Progress(done=log.rounds, rounds=experiment.rounds, doing=doing))
+        tell(Progress(done=log.rounds, rounds=experiment.at_most, doing=doing))
+
+    def enough() -> bool:
+        found = lookout.enough(log.rounds)
+        log.stopping = lookout.account(log.rounds, log.inferences)
+        return found
 
     say("opening the system")
     with _opened(experiment, samples, flight, clock) as driver, set_up_kept():
@@ -197,8 +208,9 @@ def _measure(
         with no_garbage_collection(), flight.sending("the warm-up", order, recording):
             driver.drive(order, recording, Catalogue(experiment.decode.columns, {}).number)
 
-        for index in range(log.rounds, experiment.rounds):
-            say("measuring")
+        while not enough():
+            index = log.rounds
+            say(f"measuring, {lookout.brief}" if lookout.brief else "measuring")
             order = experiment.schedule(len(samples), index)
             recording = driver.recording(len(order))
             began = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -273,7 +285,7 @@ def _ending_well(
         log.end("partial", "interrupted by the user")
         kept = f"; {path!r} keeps them, go on with --resume" if log.rounds else ""
         raise InterruptedRunError(
-            f"interrupted after {log.rounds} of {experiment.rounds} rounds{kept}"
+            f"interrupted after {log.rounds} of {experiment.at_most} rounds{kept}"
         ) from None
     except StoreError:
         raise  # what cannot be written cannot say so either

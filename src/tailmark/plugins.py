@@ -1,4 +1,4 @@
-"""Finds workloads, systems, scenarios, decoders and metrics by name, the built-in ones too.
+"""Finds workloads, systems, scenarios, decoders, metrics, stopping rules by name, ours too.
 
 A plug-in is an entry point in one of `GROUPS`. Nothing is imported before it is asked for.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from tailmark.errors import InputError, UnknownNameError, nearest
 
-GROUPS = ("workloads", "systems", "scenarios", "decoders", "metrics")
+GROUPS = ("workloads", "systems", "scenarios", "decoders", "metrics", "stopping")
 
 
 @cache
@@ -23,7 +23,7 @@ def names(group: str) -> list[str]:
 
 
 def _one(group: str) -> str:
-    return group.removesuffix("s")
+    return "stopping rule" if group == "stopping" else group.removesuffix("s")
 
 
 def load(group: str, name: str) -> Any:

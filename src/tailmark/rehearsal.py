@@ -6,6 +6,7 @@ from typing import Any
 
 from tailmark.drive.service import Reply
 from tailmark.experiment import Experiment
+from tailmark.stopping import Until
 
 _TRIES = 5
 
@@ -17,7 +18,7 @@ class Rehearsal:
     Args:
         samples: How many there are.
         query_ns: About what a query takes.
-        total_ns: About what all rounds will take.
+        total_ns: About what all rounds will take, at most.
         system: The settings in effect.
         warnings: What could not be checked, and what failed.
     """
@@ -35,7 +36,10 @@ def rehearse(experiment: Experiment) -> Rehearsal:
     Raises:
         InputError: What does not fit.
     """
-    samples = len(experiment.workload.open())
+    opened_samples = experiment.workload.open()
+    samples = len(opened_samples)
+    if isinstance(experiment.rounds, Until):
+        experiment.rounds.check_references(opened_samples.references is not None)
     with experiment.isolated() as service:
         opened = service.opened
         outcomes = []
@@ -54,7 +58,7 @@ def rehearse(experiment: Experiment) -> Rehearsal:
     return Rehearsal(
         samples=samples,
         query_ns=query_ns,
-        total_ns=query_ns * (samples * experiment.rounds + experiment.warmup),
+        total_ns=query_ns * (samples * experiment.at_most + experiment.warmup),
         system=opened.system,
         warnings=tuple(warnings),
     )

@@ -136,13 +136,37 @@ def test_summarize_as_markdown_is_tables(command: Command, digits_run: Path) -> 
         assert set(rows[1]) <= set("|-: ")
 
 
-@pytest.mark.parametrize("policy", ["fail", "drop", "stale"])
-def test_a_late_policy_is_said_in_words(policy: str, command: Command, digits_run: Path) -> None:
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("fail", "count as wrong"),
+        ("drop", "are left out"),
+        ("stale", "the newest one there was"),
+        ("linear:2ms", "loses its worth evenly over 2 ms"),
+        ("exponential:500us", "keeps 37 % of its worth every 500 µs"),
+        ("penalty", "multiplied by the share on time"),
+    ],
+)
+def test_a_late_policy_is_said_in_words(
+    policy: str, words: str, command: Command, digits_run: Path
+) -> None:
     """The table's title says what a late answer counted as."""
-    words = {"fail": "count as wrong", "drop": "are left out", "stale": "the newest one there was"}
     done = command("summarize", digits_run, "--on-late", policy)
     assert done.code == 0
-    assert words[policy] in done.out
+    assert words in done.out
+
+
+def test_a_sweep_asks_at_quantiles(command: Command, digits_run: Path) -> None:
+    """As JSON all deadlines stand in one list; as a table they have one of their own."""
+    document = json.loads(command("summarize", digits_run, "--sweep", "5", "--json").out)
+    library = tailmark.summarize(digits_run, sweep=5)
+    assert document == json.loads(json.dumps(library.to_dict()))
+    *swept, asked = [at["deadline_ns"] for at in document["quality"]["at"]]
+    assert swept[0] == document["latency"]["min_ns"]
+    assert swept[-1] <= document["latency"]["max_ns"] < asked == 10**10
+    assert "Over the measured latencies" in command("summarize", digits_run, "--sweep", "5").out
+    refused = command("summarize", digits_run, "--sweep", "1")
+    assert "sweep is 1: give a whole number of deadlines from 2" in refused.complaint
 
 
 def test_a_run_may_lend_itself_its_answers(command: Command, digits_run: Path) -> None:

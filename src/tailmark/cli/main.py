@@ -11,8 +11,12 @@ import typer
 
 from tailmark.cli.audit import audit
 from tailmark.cli.check import check
+from tailmark.cli.compare import compare
 from tailmark.cli.demo import demo
+from tailmark.cli.extremes import extremes
+from tailmark.cli.import_ import csv, imports, tail_quality
 from tailmark.cli.init import init
+from tailmark.cli.predict import predict
 from tailmark.cli.report import report
 from tailmark.cli.run import run
 from tailmark.cli.summarize import summarize
@@ -48,8 +52,11 @@ def _well_ended(command: Callable[..., object]) -> Callable[..., object]:
     return run_command
 
 
-for one in (demo, init, check, run, summarize, report, audit):
+for one in (demo, init, check, run, summarize, predict, compare, extremes, report, audit):
     app.command()(_well_ended(one))
+imports.command()(_well_ended(csv))
+imports.command()(_well_ended(tail_quality))
+app.add_typer(imports)
 
 
 def _version(wanted: bool) -> None:

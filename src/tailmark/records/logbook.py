@@ -24,7 +24,7 @@ _RESTLESS = ("processor.mhz",)
 
 
 class Logbook:
-    """Keeps a run while it is measured.
+    """Keeps a run while it is measured; ``stopping`` is set to what the manifest shall say of it.
 
     Args:
         writer: Where to.
@@ -39,6 +39,7 @@ class Logbook:
         self._anomalies: Counter[str] = Counter()
         self.rounds = 0
         self.outputs = Catalogue(columns, {})
+        self.stopping: Mapping[str, Any] | None = None
         self._begun = False
         self._earlier = writer.earlier()
         if self._earlier is not None:
@@ -60,11 +61,13 @@ class Logbook:
                 f"{path!r} is a run of another experiment (what differs: {', '.join(differ)}): put "
                 "it back to resume, or give another --out"
             )
-        before, asked = earlier.experiment["rounds"], fresh.experiment["rounds"]
+        before, asked = earlier.rounds_asked or 0, fresh.rounds_asked or 0
+        was = "was begun for"
+        if earlier.experiment["rounds"] != before:  # a rule may have stopped it long before
+            before, was = count_rounds(self._writer.path), "holds"
         if before > asked:
             raise StoreError(
-                f"{path!r} was begun for {before} rounds and {asked} are asked for: ask for as "
-                "many or more"
+                f"{path!r} {was} {before} rounds and {asked} are asked for: ask for as many or more"
             )
         elsewhere = differences(earlier.environment, fresh.environment, ignore=("git",))
         moved = [name for name in elsewhere if name not in _RESTLESS]
@@ -87,11 +90,17 @@ class Logbook:
     @property
     def complete(self) -> bool:
         """Whether there is nothing left to measure."""
-        return (
-            self._earlier is not None
-            and self._earlier.status == "complete"
-            and self.rounds >= self._manifest.experiment["rounds"]
-        )
+        if self._earlier is None or self._earlier.status != "complete":
+            return False
+        asked = self._manifest.experiment["rounds"]
+        if isinstance(asked, Mapping):
+            return bool(self._earlier.experiment["rounds"] == asked)
+        return bool(self.rounds >= asked)
+
+    @property
+    def inferences(self) -> int:
+        """Queries in the finished rounds."""
+        return self._counts.total()
 
     def begin(self, references: References, warnings: Iterable[str], **known: Any) -> None:
         """Write down what is known before the first round; a run gone on with keeps its own.
@@ -155,6 +164,7 @@ class Logbook:
             counts={s.name: self._counts[s.name] for s in Status},
             anomalies=tuple({"what": w, "count": n} for w, n in self._anomalies.most_common()),
             ending=tuple(said),
+            stopping=self.stopping,
         )
 
 

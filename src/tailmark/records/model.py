@@ -191,6 +191,7 @@ class Manifest:
         anomalies: ``{"what", "count"}`` of everything that went wrong.
         warnings: Sentences for the reader, known before the first round.
         ending: Sentences on how it ended: what stopped it, what went unanswered.
+        stopping: Where a rule said when to stop: the rule, its looks, and why it stopped.
     """
 
     tailmark: str
@@ -207,6 +208,13 @@ class Manifest:
     anomalies: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     ending: tuple[str, ...] = ()
+    stopping: Mapping[str, Any] | None = None
+
+    @property
+    def rounds_asked(self) -> int | None:
+        """How many rounds were asked for, at most; None where that is not known."""
+        asked = self.experiment.get("rounds")
+        return asked["at_most"] if isinstance(asked, Mapping) else asked
 
 
 @dataclass(frozen=True, kw_only=True)

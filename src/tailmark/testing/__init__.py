@@ -8,6 +8,7 @@ from tailmark.testing.conformance import (
     check_decoder,
     check_metric,
     check_scenario,
+    check_stopping_rule,
     check_system,
     check_workload,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "check_decoder",
     "check_metric",
     "check_scenario",
+    "check_stopping_rule",
     "check_system",
     "check_workload",
 ]

@@ -11,7 +11,9 @@ import numpy as np
 
 from tailmark.decode.base import Decoder
 from tailmark.quality.base import Metric
+from tailmark.records.model import Run
 from tailmark.scenario.base import Order, Scenario
+from tailmark.stopping import StoppingRule, first_rounds
 from tailmark.system.base import Batch, System, with_batch_axis
 from tailmark.workload.base import Workload
 
@@ -110,6 +112,28 @@ def check_scenario(scenario: Scenario, samples: int = 20) -> None:
         later = scenario.schedule(samples, order=order, seed=1, index=1)
         same = np.array_equal(first, later)
         _owes(same == (order == "fixed"), f"order {order!r} is what it says")
+
+
+def check_stopping_rule(rule: StoppingRule, run: Run, at_most: int) -> None:
+    """A rule plans its looks beforehand, and sees the same in the same rounds.
+
+    Args:
+        rule: The recipe.
+        run: Of ``at_most`` rounds or more.
+        at_most: As many as it can come to an end within.
+    """
+    _plain(rule.describe(), "describe()")
+    looks = rule.looks(at_most)
+    _owes(bool(looks) and looks == rule.looks(at_most), "the looks are planned beforehand")
+    _owes(list(looks) == sorted(set(looks)), "the looks ascend")
+    _owes(looks[0] >= 1 and looks[-1] <= at_most, "it looks within the rounds allowed")
+    sentence = rule.explain(looks)
+    _owes(bool(sentence) and not sentence.endswith("."), "explain() has no full stop")
+    for due in looks:
+        first, second = (rule.look(first_rounds(run, due), looks) for _ in range(2))
+        _plain(dict(first.figures), "a look's figures")
+        _owes(bool(first.says and first.brief), "a look says what it saw")
+        _owes(first == second, "the same rounds look the same")
 
 
 def _arrays(batch: Any) -> list[Any]:
