@@ -207,8 +207,7 @@ def test_dependent_rounds_are_too_few_where_independent_ones_would_do() -> None:
     needs = math.ceil(72 * inflation(np.repeat([1.0, 0.0], [5, 95])))
     assert needs > 300
     assert found.reason == (
-        f"the 5 % quantile needs {needs} rounds as dependent as these for 95 %, "
-        "have 100"
+        f"the 5 % quantile needs {needs} rounds as dependent as these for 95 %, have 100"
     )
 
 
@@ -354,6 +353,21 @@ def test_a_cvar_needs_ten_rounds_in_its_tail(share: float, needs: int) -> None:
     assert dependent.low is None
     assert dependent.reason is not None
     assert dependent.reason.endswith(f"rounds for an interval, have {needs}")
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize("law", ["normal", "skewed"])
+def test_a_cvar_s_interval_is_hall_s_of_its_influence(law: str, confidence: float) -> None:
+    """Each round's share in the CVaR, by hand; half of the rounds in the tail as freedom."""
+    values = _LAWS[law](np.random.default_rng(5), 500)
+    ordered = sorted(values)
+    edge = ordered[24]
+    influence = np.array([edge - max(edge - x, 0) / 0.05 for x in values])
+    inflated = float(inflation(influence))
+    found = tail_mean_by_round(values, 0.05, confidence=confidence)
+    assert found.value == pytest.approx(math.fsum(ordered[:25]) / 25)
+    expected = hall_s_interval(influence, confidence, 12.5 / inflated, inflated)
+    assert (found.low, found.high) == pytest.approx(expected)
 
 
 def test_a_cvar_s_interval_is_that_of_a_bootstrap() -> None:
