@@ -15,7 +15,7 @@ from tailmark.stats.rounds import TWO_ROUNDS, mean_interval, over_rounds
 
 Floats = npt.NDArray[np.float64]
 
-_BEARING_ROUNDS = 2
+_BEARING_ROUNDS = 1.5
 _FEW_BEARING = 6
 _MOST_CONCENTRATED = 2.5
 _ROUNDING = 1e-12
@@ -134,6 +134,8 @@ def _too_concentrated(later: _Later, ordered: Int64s, percent: float, n: int) ->
     that missed a bad round would pass. Where fewer rounds were measured than make one bad round in
     a hundred (for p99) likely, rounds must be alike too.
     """
+    if latency_percentile(ordered, percent) == ordered[-2:].min() == ordered[-1]:
+        return f"so many queries share the longest latency that p{percent:g} has no upper end"
     share = 1 - percent / 100
     around = min(3 * share, 0.5)
     shares = later.than(latency_percentile(ordered, 100 * (1 - around)))
@@ -142,7 +144,7 @@ def _too_concentrated(later: _Later, ordered: Int64s, percent: float, n: int) ->
     by_chance = n * queries / (queries + 1 - around)
     enough = _BEARING_ROUNDS
     if n * share < 1:
-        enough = _FEW_BEARING
+        enough = min(_FEW_BEARING, max(_BEARING_ROUNDS, n / 2))
         if by_chance > _MOST_CONCENTRATED * bearing:
             return (
                 f"p{percent:g} lies in few rounds (its neighbourhood in {bearing:.1f} of {n}), so "
