@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.stats.extremal_index import longest_within
-from tailmark.stats.extremes import Extrapolation
-from tailmark.stats.pareto import fit
-from tailmark.stats.profile import Peaks
-from tailmark.stats.tail import Tail, find_tail
+from tailmark.stats.extremes.extrapolation import Extrapolation
+from tailmark.stats.extremes.extremal_index import longest_within
+from tailmark.stats.extremes.pareto import fit
+from tailmark.stats.extremes.profile import Peaks
+from tailmark.stats.extremes.tail import Tail, find_tail
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from stats.latency_laws import LAWS, UNIT_NS, Law

@@ -12,12 +12,12 @@ from scipy.stats import binom, genpareto
 from stats.latency_laws import LAWS, UNIT_NS, lognormal, max_autoregressive, pareto
 from tailmark.records.model import NEVER
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.extremal_index import clusters, extremal_index, waits
-from tailmark.stats.extremes import INSIDE, Extrapolation, shape_and_scale
-from tailmark.stats.goodness import anderson_darling, fit_p_value
-from tailmark.stats.pareto import Pareto, fit
-from tailmark.stats.rare import share_later
-from tailmark.stats.tail import Tail, find_tail
+from tailmark.stats.extremes.extrapolation import INSIDE, Extrapolation, shape_and_scale
+from tailmark.stats.extremes.extremal_index import clusters, extremal_index, waits
+from tailmark.stats.extremes.goodness import anderson_darling, fit_p_value
+from tailmark.stats.extremes.pareto import Pareto, fit
+from tailmark.stats.extremes.rare import share_later
+from tailmark.stats.extremes.tail import Tail, find_tail
 
 Int64s = npt.NDArray[np.int64]
 EXPONENTIAL, HEAVY = pareto(0.0), pareto(0.3)

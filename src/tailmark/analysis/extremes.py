@@ -13,8 +13,8 @@ from tailmark.errors import InputError
 from tailmark.records.model import NEVER, Run, Status
 from tailmark.records.store import open_run
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.extremes import Extrapolation, shape_and_scale
-from tailmark.stats.tail import find_tail
+from tailmark.stats.extremes.extrapolation import Extrapolation, shape_and_scale
+from tailmark.stats.extremes.tail import find_tail
 from tailmark.units import Percentile, format_duration, parse_deadline
 
 FORMAT = 1

@@ -80,11 +80,11 @@ def _product(p: Floats) -> Floats:
 def sum_of_groups(probability: Floats, gain: Floats, count: Floats) -> tuple[Floats, Floats]:
     """The distribution of a sum of independent gains that come in groups of equal ones.
 
-    By the characteristic function, on a window of ±12 standard deviations around the mean (what
-    lies outside is below 1e-30, or the window holds everything). Gains of 1 are exact; others are
-    shared between the two nearest steps, which keeps the mean and adds a thousandth to the variance
-    at most (more only where steps would be finer than 1/256 of a gain). What counts leave over
-    whole ones is gathered by gain, which keeps the mean too.
+    By the characteristic function, on a window around the mean of 12 standard deviations and 10
+    gains to each side (what lies outside is below 1e-20 by Bennett's inequality). Gains of 1 are
+    exact; others are shared between the two nearest steps, which keeps the mean and adds a
+    thousandth to the variance at most (more only where steps would be finer than 1/256 of a gain).
+    What counts leave over whole ones is gathered by gain, which keeps the mean too.
 
     Args:
         probability: Of each gain of a group, shape (groups,).
@@ -103,8 +103,9 @@ def sum_of_groups(probability: Floats, gain: Floats, count: Floats) -> tuple[Flo
     mean = float((c * p * place).sum())
     spread = math.sqrt(float((c * p * (1 - p) * place**2 + c * p * share * (1 - share)).sum()))
     most = float((c * (low + (share > 0))).sum())
-    first = max(0, math.floor(mean - 12 * spread - 10))
-    last = min(math.ceil(most), math.ceil(mean + 12 * spread + 10))
+    around = 12 * spread + 10 / step
+    first = max(0, math.floor(mean - around))
+    last = min(math.ceil(most), math.ceil(mean + around))
     size = next_fast_len(last - first + 1, real=True)
     # The sum less `first`, so that the window starts at 0 and what wraps around it is negligible.
     angle = -2 * np.pi * np.arange(size // 2 + 1) / size

@@ -8,6 +8,7 @@ normal law would. Given u the answers are independent, so a spread of 0 is indep
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -30,7 +31,7 @@ _GROUPS = 128
 _LEVELS = 16
 _LEAST, _MOST = np.log(1e-3), np.log(20.0)
 _UNLIKELY = 1e-12
-_BISECTIONS = 45
+_BISECTIONS = 32
 DRAWS = 400
 
 
@@ -238,7 +239,7 @@ class RoundEffects:
 
     def quantiles(self, levels: Floats) -> Floats:
         """A quantile of each draw, each at a level of its own; shape (draws,)."""
-        mean, variance = self._moments()
+        mean, variance = self._moments
         low, high = np.full(len(mean), -0.5), np.full(len(mean), 1.5)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
@@ -249,20 +250,21 @@ class RoundEffects:
 
     def at_least(self, target: float) -> Floats:
         """P(quality ≥ target) of each draw; shape (draws,)."""
-        mean, variance = self._moments()
+        mean, variance = self._moments
         reached: Floats = ndtr((mean - target + self.groups.step / 2) / np.sqrt(variance)) @ _WEIGHT
         return reached
 
     @property
     def means(self) -> Floats:
         """The expected quality of each draw; shape (draws,)."""
-        expected: Floats = self._moments()[0] @ _WEIGHT
+        expected: Floats = self._moments[0] @ _WEIGHT
         return expected
 
     @property
     def _best(self) -> float:
         return float(self.groups.count @ self.groups.gain) / self.groups.queries
 
+    @cached_property
     def _moments(self) -> tuple[Floats, Floats]:
         found = [self.groups.moments(one[:1], one[1:]) for one in self.draws]
         return np.array([m for m, _ in found]), np.array([v for _, v in found])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc
 
-from tailmark.stats.pareto import Floats, Pareto
+from tailmark.stats.extremes.pareto import Floats, Pareto
 
 Int64s = npt.NDArray[np.int64]
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import brentq
 
-from tailmark.stats.pareto import SHAPE_MIN, Floats, Pareto
+from tailmark.stats.extremes.pareto import SHAPE_MIN, Floats, Pareto
 
 _STEPS = 60
 _SETTLED = 1e-7

@@ -16,10 +16,10 @@ from scipy.special import stdtrit
 
 from tailmark.records.model import NEVER, Int64s
 from tailmark.stats.estimate import Estimate
+from tailmark.stats.extremes.profile import Peaks
+from tailmark.stats.extremes.rare import share_later
+from tailmark.stats.extremes.tail import Tail
 from tailmark.stats.percentiles import pooled_percentile
-from tailmark.stats.profile import Peaks
-from tailmark.stats.rare import share_later
-from tailmark.stats.tail import Tail
 
 INSIDE = 20
 """So many queries later than a level put it inside the data, where no law is needed."""

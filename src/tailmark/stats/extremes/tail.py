@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailmark.records.model import NEVER, Int64s
-from tailmark.stats.extremal_index import clusters, extremal_index, waits
-from tailmark.stats.goodness import fit_p_value
-from tailmark.stats.pareto import Floats, Pareto, fit
-from tailmark.stats.profile import Peaks
-from tailmark.stats.rare import design_effect
+from tailmark.stats.extremes.extremal_index import clusters, extremal_index, waits
+from tailmark.stats.extremes.goodness import fit_p_value
+from tailmark.stats.extremes.pareto import Floats, Pareto, fit
+from tailmark.stats.extremes.profile import Peaks
+from tailmark.stats.extremes.rare import design_effect
 from tailmark.units import format_duration
 
 EXCEEDANCES = 50

@@ -1,0 +1,1 @@
+"""Latencies rarer than any seen: peaks over a threshold, and how far they may be followed."""
