@@ -101,6 +101,46 @@ def make_run(
     )
 
 
+def drawn_run(
+    random: np.random.Generator,
+    rounds: int,
+    samples: int = 100,
+    *,
+    effect: float = 0.0,
+    pace: npt.ArrayLike = 1.0,
+    unlike: float = 0.1,
+    correct: float = 0.8,
+    memory: float = 0.0,
+) -> Run:
+    """Log-normal latencies around 1 ms, every sample once a round, in another order each time.
+
+    Args:
+        random: What draws them.
+        rounds: How many.
+        samples: Likewise.
+        effect: Sd of the logarithm of what a whole round shares.
+        pace: What each round's latencies are multiplied by, shape (rounds,).
+        unlike: Sd of the logarithm of what a sample always takes.
+        correct: The share of samples that are answered rightly, by chance.
+        memory: Autocorrelation of the noise, 0.2 in all, from one query to the next.
+    """
+    own = unlike * random.standard_normal(samples)
+    answers = np.where(random.random(samples) < correct, 0, 1)
+    paces = np.broadcast_to(np.asarray(pace, dtype=np.float64), (rounds,))
+    made = []
+    for r in range(rounds):
+        order = random.permutation(samples)
+        noise = random.standard_normal(samples)
+        for j in range(1, samples if memory else 0):
+            noise[j] = memory * noise[j - 1] + np.sqrt(1 - memory**2) * noise[j]
+        logs = own[order] + effect * random.standard_normal() + 0.2 * noise
+        latency = np.rint(1e6 * paces[r] * np.exp(logs)).astype(np.int64)
+        made.append(
+            make_round(latency.tolist(), answers[order].tolist(), index=r, sample=order.tolist())
+        )
+    return make_run(made, [0] * samples)
+
+
 def with_experiment(run: Run, **changes: Any) -> Run:
     """The same run, had it been asked for differently."""
     experiment = {**run.manifest.experiment, **changes}
@@ -187,6 +227,7 @@ __all__ = [
     "CLASSES",
     "DEADLINES",
     "NEVER",
+    "drawn_run",
     "hand_rounds",
     "hand_runs",
     "labels",

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from analysis.handmade import hand_runs, make_round, make_run
 from tailmark import summarize
-from tailmark.analysis.curve import quality_curve
 from tailmark.analysis.at_deadline import TAILS
+from tailmark.analysis.curve import quality_curve
 from tailmark.records.model import Run
 
 

@@ -306,6 +306,17 @@ def test_a_slow_start_is_seen_and_ends_where_it_ends(rounds: int) -> None:
     assert all(change.before > change.after for change in found)
 
 
+def test_a_single_slow_first_round_is_told() -> None:
+    """Ranks cannot tell it; its height can, and a slow round elsewhere is none."""
+    series = np.random.default_rng(3).normal(10.0, 0.1, size=40)
+    series[0] = 12.0
+    found = warm_up(series)
+    assert found is not None
+    assert (found.at, found.before) == (1, 12.0)
+    assert warm_up(series[::-1].copy()) is None
+    assert warm_up(series[:20]) is None  # the highest of 20 is the first too often by chance
+
+
 def test_a_quick_start_is_no_warm_up() -> None:
     """Only a start that is slower than the rest settles."""
     series = spread_out(40)

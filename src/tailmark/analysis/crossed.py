@@ -205,7 +205,13 @@ def about_population(
 
 def _at(samples: BySample, k: int, at: AtDeadline) -> AtDeadline:
     """One deadline's; a tail's doubt is that of its own rounds."""
-    at = replace(at, on_time=widened(at.on_time, spread_by_sample(samples.on_time[k]), UNIT))
+    at = replace(
+        at,
+        on_time=widened(at.on_time, spread_by_sample(samples.on_time[k]), UNIT),
+        goodput_per_s=replace(
+            at.goodput_per_s, low=None, high=None, reason="goodput is told of these samples only"
+        ),
+    )
     if at.mean is None or samples.quality is None:
         return at
     tails = {share: spread_by_sample(values[k]) for share, values in samples.tails.items()}

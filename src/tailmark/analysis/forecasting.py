@@ -19,7 +19,6 @@ from tailmark.stats.dependence import inflation, spread_by_chance
 from tailmark.stats.forecast import Forecast
 from tailmark.stats.round_effects import DRAWS, Groups, RoundEffects, shrunk
 
-
 _ROUNDING = 1e-9
 
 
@@ -61,6 +60,7 @@ class Trained:
         ordered: All of them, ascending.
         quality: At the deadline, late answers wrong; shape (rounds,).
         sent: How often each sample was sent, shape (samples,).
+        answered: How often it was answered, likewise.
         hits: How often it was on time, likewise.
         right: How likely an answer of it is worth anything, likewise.
         gain: What such an answer is worth, likewise.
@@ -73,6 +73,7 @@ class Trained:
     ordered: Int64s
     quality: Floats
     sent: Floats
+    answered: Floats
     hits: Floats
     right: Floats
     gain: Floats
@@ -93,19 +94,20 @@ class Trained:
         """The answers of a round, each with its own probability of being on time."""
         seen = self.sent > 0
         probability = shrunk(self.hits[seen], self.sent[seen])
-        return self._gathered(probability)
+        return self._gathered(probability, self.right, self.gain)
 
     def alike(self, probability: float) -> Groups:
         """The same, were all samples alike."""
-        seen = int((self.sent > 0).sum())
-        return self._gathered(np.full(seen, probability))
+        # What a sample that never answered is worth is not known; alike, it is worth the mean.
+        known = self.answered > 0
+        mean = float((self.answered * self.right * self.gain).sum() / self.answered.sum())
+        right, gain = np.where(known, self.right, mean), np.where(known, self.gain, 1.0)
+        return self._gathered(np.full(int((self.sent > 0).sum()), probability), right, gain)
 
-    def _gathered(self, probability: Floats) -> Groups:
+    def _gathered(self, probability: Floats, right: Floats, gain: Floats) -> Groups:
         seen = self.sent > 0
         count = self.sent[seen] / self.rounds
-        return Groups.gathered(
-            probability, self.gain[seen], count, float(count.sum()), self.right[seen]
-        )
+        return Groups.gathered(probability, gain[seen], count, float(count.sum()), right[seen])
 
 
 def learn(
@@ -157,6 +159,7 @@ def learn(
         ordered=ordered,
         quality=quality,
         sent=sent,
+        answered=answered,
         hits=hits,
         right=right,
         gain=gain,

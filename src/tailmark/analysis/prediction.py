@@ -18,6 +18,7 @@ from tailmark.quality.late import parse_policy
 from tailmark.quality.requirement import parse_requirement
 from tailmark.records.model import Run
 from tailmark.records.store import open_run
+from tailmark.stats.dependence import inflation
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.percentiles import pooled_percentile
 from tailmark.stats.rounds import mean_by_round
@@ -111,7 +112,7 @@ class Prediction:
         model: Which model speaks.
         trained_on: How many rounds it was fitted to.
         rounds_ahead: How many are foretold.
-        mean: Expected quality; its interval is of the expectation.
+        mean: Expected quality; its interval holds the mean of the rounds ahead.
         quantiles: Of the rounds ahead, by level; each interval holds what so many rounds will show.
         worst: The expected worst of the rounds ahead, likewise.
         chances: P(quality ≥ target) of a round, by target.
@@ -207,6 +208,8 @@ def predict(
     run = run if isinstance(run, Run) else open_run(run)
     if model not in MODELS:
         raise InputError(f"{model!r} is no model{nearest(model, MODELS)}: {', '.join(MODELS)}")
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more")
     declared = run.manifest.experiment.get("quality", {})
     metric = metric or declared.get("metric") or DEFAULT_METRIC
     time = check_time(run, time)
@@ -297,8 +300,10 @@ def _foretold(
         levels = random.beta(k, ahead - k + 1, size=draws)
         quantiles[level] = held(forecast.quantile(level), fitted.quantiles(levels))
     worst = fitted.quantiles(random.beta(1, ahead, size=draws))
+    by_chance = forecast.spread * math.sqrt(float(inflation(trained.quality)) / ahead)
+    means = fitted.means + by_chance * random.standard_normal(draws)
     return {
-        "mean": held(forecast.mean, fitted.means),
+        "mean": held(forecast.mean, np.clip(means, 0.0, 1.0)),
         "quantiles": quantiles,
         "worst": held(forecast.worst_of(ahead), worst),
         "chances": {t: held(forecast.at_least(t), fitted.at_least(t)) for t in targets},

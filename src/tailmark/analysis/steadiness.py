@@ -34,8 +34,8 @@ class Steadiness:
         effective_rounds: How many independent ones they are worth.
         within: Autocorrelation of the latencies of one query and the next, each less its sample's
             mean, by ranks; mean over at most 100 rounds. None where too few queries say.
-        overdispersion: sd of the rounds' qualities over what chance alone would give, the samples
-            being as they are; None where chance would give nothing.
+        overdispersion: sd of the rounds' qualities, late answers wrong, over what chance alone
+            would give, the samples being as they are; None where chance would give nothing.
         drift: A lasting change of the rounds' median latency.
         warm_up: A slow start of it.
         quality_drift: A lasting change of the rounds' qualities (or punctualities).
@@ -96,6 +96,7 @@ def steadiness(
     by_round: list[Int64s],
     values: Floats,
     *,
+    delivered: Floats,
     grader: Grader | None,
     deadline_ns: int,
     time: str,
@@ -106,6 +107,7 @@ def steadiness(
         run: What was measured.
         by_round: Each round's latencies, ascending.
         values: The rounds' qualities (or punctualities) at the deadline, shape (rounds,).
+        delivered: The same with late answers wrong, whatever the late policy.
         grader: From `grading.prepare_grader`; None where values are punctualities.
         deadline_ns: The headline's.
         time: Which latency counts, as `grading.check_time` gives it.
@@ -118,7 +120,7 @@ def steadiness(
     start = settling.at if settling else 0
     later = known[known >= start]
     within, chance = _inside(run, grader, deadline_ns, time)
-    spread = float(told.std(ddof=1)) if rounds > 1 else 0.0
+    spread = float(delivered.std(ddof=1)) if rounds > 1 else 0.0
     return Steadiness(
         rounds=rounds,
         autocorrelation=float(lag_one(told)) if rounds > 1 else 0.0,

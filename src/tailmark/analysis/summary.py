@@ -10,6 +10,7 @@ import numpy as np
 from tailmark.analysis.at_deadline import TAILS, UNIT, AtDeadline, said_at
 from tailmark.analysis.crossed import About, about_population, by_sample, parse_about
 from tailmark.analysis.grading import (
+    LOSSES,
     check_time,
     grade,
     prepare_grader,
@@ -175,9 +176,17 @@ def summarize(
         samples = by_sample(run, grader, grades, latency, TAILS, time)
         latency, ideal, at = about_population(samples, latency, ideal, at, seen.ordered)
     first = list(labels).index(headline)
-    values = grades.on_time if grades.quality is None else grades.quality
+    punctual = grades.on_time[:, first]
     steady = steadiness(
-        run, seen.by_round, values[:, first], grader=grader, deadline_ns=headline, time=time
+        run,
+        seen.by_round,
+        punctual if grades.quality is None else grades.quality[:, first],
+        delivered=punctual
+        if grades.loss is None
+        else grades.loss[:, first, LOSSES.index("delivered")],
+        grader=grader,
+        deadline_ns=headline,
+        time=time,
     )
     return Summary(
         run=run.name,

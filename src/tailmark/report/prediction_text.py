@@ -9,14 +9,23 @@ from tailmark.report.tables import Cell, Grid, drawn, prose, share_cell, time_ra
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
+_TAILED = 20
+"""Of fewer rounds, the worst 5 % are no more than the worst."""
+
 
 def prediction_headline(found: Prediction) -> str:
     """What the rounds ahead will deliver."""
-    tail = found.quantiles[0.05]
+    ahead, delivers = found.rounds_ahead, share_interval(found.mean)
+    when = f"In the next {f'{ahead:,} rounds' if ahead > 1 else 'round'}, at {_deadline(found)}"
+    says = f"{when} this system will deliver {delivers}"
+    if ahead == 1:
+        return f"{says}."
+    worst = percent(found.worst.value)
+    if ahead < _TAILED:
+        return f"{says} on average; in the worst of them about {worst}."
     return (
-        f"In the next {found.rounds_ahead:,} rounds, at {_deadline(found)} this system will "
-        f"deliver {share_interval(found.mean)} on average; in the worst 5 % of them "
-        f"{share_interval(tail)} or less, in the very worst about {percent(found.worst.value)}."
+        f"{says} on average; in the worst 5 % of them {share_interval(found.quantiles[0.05])} or "
+        f"less, in the very worst about {worst}."
     )
 
 
@@ -101,7 +110,7 @@ def _trial(held: Holdout) -> Grid:
     came = [Cell("what came"), Cell(percent(held.mean)), Cell(percent(held.tail))]
     rows.append([*came, *[Cell("")] * 6])
     return Grid(
-        f"On trial: {held.rounds} rounds held out",
+        f"On trial: {held.rounds} {'rounds' if held.rounds > 1 else 'round'} held out",
         ["model", "mean", "5 % tail", "error", "≤ 5 %", "≤ 50 %", "≤ 95 %", "CRPS", "JSD"],
         rows,
     )

@@ -65,7 +65,7 @@ class Groups:
         """From one a sample; what are too many kinds to compute with become fewer, alike ones.
 
         Their means stay. Gains that are 0 or 1 leave room for 128 probabilities, alike on the
-        probit scale; others are 16 by 16, at most.
+        probit scale, others for 16 of each kind.
         """
         right = np.ones(len(gain)) if right is None else right
         clipped = np.clip(probability, _SURE, 1 - _SURE)
