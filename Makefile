@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-all lint format types imports pytest bench browser clean
+.PHONY: demo test test-all lint format types imports pytest bench simulations browser clean
 
 demo: .venv/ready
 	$(BIN)/tailmark demo
@@ -33,7 +33,12 @@ format: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/pip install --quiet -e ".[loadgen]"
-	for script in harness_overhead issue_rate quality_every_deadline start_up; do \
+	for script in harness_overhead issue_rate quality_every_deadline round_bootstrap \
+			poisson_binomial start_up; do \
+		$(BIN)/python benchmarks/$$script.py || exit 1; done
+
+simulations: .venv/ready
+	for script in extremes_coverage stopping_validity tail_error interval_coverage; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # The report's tests drive the system's own Chromium; without one they skip, and in CI they fail.
