@@ -31,7 +31,7 @@ def mostly_right(batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> MEASURE:
-    """Measures a run: ``measured(rounds=…, references=…, **more)``."""
+    """Measures a run: ``measured(rounds=…, references=…, slower=…, **more)``."""
 
     def make(
         *,
@@ -39,6 +39,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> MEASURE:
         rounds: int = 6,
         references: bool = True,
         answer: Callable[[Any], Any] = mostly_right,
+        slower: float = 1.0,
         **more: Any,
     ) -> tailmark.Run:
         labels = np.arange(SAMPLES) % 10
@@ -47,7 +48,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> MEASURE:
         settings: dict[str, Any] = {"quality": {"deadlines": ["1.2ms", "p90"]}} | more
         measured = tailmark.measure(
             tailmark.Arrays(inputs=inputs, references=labels if references else None, classes=10),
-            LawfulSystem(clock=clock, law=bursty_ns, answer=answer),
+            LawfulSystem(clock=clock, law=lambda random: slower * bursty_ns(random), answer=answer),
             out=tmp_path_factory.mktemp("runs") / name,
             rounds=rounds,
             clock=clock,
@@ -69,3 +70,23 @@ def run(measured: MEASURE) -> tailmark.Run:
 def page(run: tailmark.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report on it."""
     return tailmark.write_report(run, tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.fixture(scope="session")
+def four(measured: MEASURE) -> list[tailmark.Run]:
+    """Four systems of 24 rounds; the last was asked in another order."""
+    runs = [
+        measured(name=name, rounds=24, seed=seed, slower=slower)
+        for seed, (name, slower) in enumerate(
+            [("one", 1.0), ("two", 1.3), ("three", 0.8), ("four", 1.0)]
+        )
+    ]
+    experiment = runs[3].manifest.experiment
+    other = {**experiment, "workload": {**experiment["workload"], "order": "another"}}
+    return [*runs[:3], replace(runs[3], manifest=replace(runs[3].manifest, experiment=other))]
+
+
+@pytest.fixture(scope="session")
+def four_page(four: list[tailmark.Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on them."""
+    return tailmark.write_report(four, tmp_path_factory.mktemp("four") / "report.html")

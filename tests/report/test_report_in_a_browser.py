@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 import tailmark
-from tailmark.analysis.summary import AtDeadline
+from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.units import format_duration
 
 pytestmark = pytest.mark.browser
@@ -269,6 +269,73 @@ def test_paper_is_light_whatever_the_screen_is(reading: Open, page: Path, tmp_pa
     assert (tmp_path / "report.pdf").stat().st_size > 10_000
 
 
+def test_what_is_on_demand_unfolds_with_its_plot(reading: Open, page: Path) -> None:
+    """The sentence is there at once; the forecast is drawn when it is seen."""
+    shown = reading(page)
+    fold = shown.locator("details.fold").filter(has_text="The rounds to come")
+    assert fold.locator(".told").is_visible()
+    assert not fold.locator("table").is_visible()
+    assert fold.locator("svg.marks").count() == 0
+    fold.locator("summary").click()
+    fold.locator("svg.marks").wait_for()
+    assert fold.locator("table").is_visible()
+    box = fold.locator("svg.marks").bounding_box()
+    assert box
+    assert box["width"] > 300
+
+
+def test_paper_shows_what_the_screen_folds(reading: Open, page: Path) -> None:
+    """Before printing all is unfolded and drawn; afterwards it is as the reader had it."""
+    shown = reading(page)
+    folds = shown.locator("details.fold")
+    assert folds.count() > 0
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown.locator("details.fold[open]").count() == folds.count()
+    assert shown.locator("[data-plot=forecast] svg.marks").count() == 1
+    shown.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert shown.locator("details.fold[open]").count() == 0
+
+
+def test_four_runs_move_together_above(
+    reading: Open, four: list[tailmark.Run], four_page: Path
+) -> None:
+    """The slider above moves rule, strips and table; each number is the analysis's there."""
+    shown = reading(four_page)
+    above = shown.locator(".side-by-side")
+    rows = above.locator(".abreast tbody tr")
+    assert above.locator(".plot svg.marks").count() == 3
+    assert rows.count() == 4
+    assert above.locator(".strips svg .mark-symbol path").count() == 4 * 24
+    # Of the two runs that are compared: by each of its four numbers.
+    assert above.locator(".abreast .badge:visible").count() == 2 * 4
+    above.get_by_role("slider", name="Deadline").focus()
+    for key in ("ArrowRight", "PageUp", "Home"):
+        shown.keyboard.press(key)
+        ns = int(above.locator(".readout").get_attribute("data-ns") or "")
+        for run, row in zip(four, rows.all(), strict=True):
+            mean = tailmark.summarize(run, deadlines=[ns]).at[0].mean
+            assert mean is not None
+            assert mean.value is not None
+            assert row.locator("b").first.inner_text() == f"{100 * mean.value:.1f}\u00a0%"
+        assert above.locator("[data-cell] .badge:visible").count() == 0
+    above.get_by_role("button", name="p90").click()
+    assert above.locator("[data-cell] .badge:visible").count() == 2 * 2
+    below = shown.locator(".run .readout").all_inner_texts()
+    assert [text.replace("\u00a0", " ") for text in below] == ["1.2 ms"] * 4
+
+
+def test_four_runs_fit_a_phone(reading: Open, four_page: Path) -> None:
+    """Nothing reaches beyond 390 pixels, unfolded or not."""
+    shown = reading(four_page, width=PHONE)
+    for summary in shown.locator(".side-by-side .fold > summary").all():
+        summary.click()
+    assert shown.evaluate("document.documentElement.scrollWidth") <= PHONE
+    for cell in shown.locator(".abreast td").all():
+        box = cell.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= PHONE
+
+
 def test_several_runs_move_apart(
     reading: Open, measured: Callable[..., tailmark.Run], tmp_path: Path
 ) -> None:
@@ -276,11 +343,11 @@ def test_several_runs_move_apart(
     runs = [measured(name="a"), measured(name="b", references=False)]
     shown = reading(tailmark.write_report(runs, tmp_path / "report.html"))
     assert shown.locator("[data-plot=comparison] svg").count() == 1
-    assert shown.locator(".comparison tbody tr").count() == 2
-    sliders = slider(shown)
+    assert shown.locator(".abreast tbody tr").count() == 2
+    sliders = shown.locator(".run").get_by_role("slider", name="Deadline")
     assert sliders.count() == 2
-    before = shown.locator(".readout").all_inner_texts()
+    before = shown.locator(".run .readout").all_inner_texts()
     sliders.nth(1).focus()
     shown.keyboard.press("PageUp")
-    after = shown.locator(".readout").all_inner_texts()
+    after = shown.locator(".run .readout").all_inner_texts()
     assert [a == b for a, b in zip(after, before, strict=True)] == [True, False]

@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 
 import tailmark
+from analysis.test_extremes import tailed
 from tailmark.errors import InputError, StoreError
+from tailmark.report.comparison_text import headline, points_cell
+from tailmark.report.extremes_text import headline as extremes_headline
 from tailmark.report.findings import points
 from tailmark.report.plots import write_plots
+from tailmark.report.prediction_text import overdispersion_sentence, prediction_headline
+from tailmark.report.sentences import sureness_sentence
 
 HOSTILE = "</script><script>alert(1)</script>"
 Measure = Callable[..., tailmark.Run]
@@ -164,13 +169,145 @@ def test_several_runs_are_compared_first(measured: Measure, tmp_path: Path) -> N
         "same",
         "same (2)",
     }
-    assert "do not compare" not in shown.text
+    assert "Not compared" not in shown.text
+
+
+def test_four_systems_stand_side_by_side(four: list[tailmark.Run], four_page: Path) -> None:
+    """Each is compared with the first, or the page says why it is not; each has its details."""
+    shown = Reader(four_page.read_text(encoding="utf-8"))
+    told = shown.text.replace("\u00a0", " ")
+    for one in four[1:3]:
+        sentence = headline(tailmark.compare(four[0], one))
+        verdict, _, words = sentence.partition(" – ")
+        assert words in told
+        assert verdict.lower() in told
+        assert f"{one.name} (B) against one (A), in full" in told
+    with pytest.raises(InputError) as refused:
+        tailmark.compare(four[0], four[3])
+    assert f"Not compared: {refused.value}." in told
+    assert "four (B)" not in told
+
+
+def test_what_a_run_differs_in_may_be_allowed(four: list[tailmark.Run], tmp_path: Path) -> None:
+    """As for `compare`, whose refusal names the option."""
+    shown = read(four[0], four[3], folder=tmp_path, allow=["order"])
+    assert "Not compared" not in shown.text
+    assert "compared all the same, though order differs" in shown.text
+
+
+def test_the_compared_table_holds_what_compare_finds(
+    four: list[tailmark.Run], four_page: Path
+) -> None:
+    """Differences at the deadlines asked for, and at these alone; rounds at every deadline."""
+    held = Reader(four_page.read_text(encoding="utf-8")).report["comparison"]
+    compared = {at.a.deadline_ns: at for at in tailmark.compare(four[0], four[1]).at}
+    frames = {frame["ns"]: frame for frame in held["frames"]}
+    nothing = ["", "", "", ""]
+    assert compared.keys() <= frames.keys()
+    assert list(frames) == sorted(frames)
+    for ns, frame in frames.items():
+        assert [cell[2:] for cell in frame["cells"][:2]] == [nothing] * 2
+        if ns not in compared:
+            assert [cell[2:] for cell in frame["cells"]] == [nothing] * 8
+            continue
+        at = compared[ns]
+        for cell, name in zip(frame["cells"][2:4], ("mean", "tail_0.05"), strict=True):
+            points, standing = points_cell(at.differences[name]), at.standings[name]
+            assert cell[0] == f"{100 * (at.estimates[name][1].value or 0):.1f}\u00a0%"
+            assert cell[2:5] == [f"{points.value} points", points.interval, standing.verdict]
+            assert bool(cell[5]) == (standing.rounds_to_tell is not None)
+    at_first = tailmark.summarize(four[1], deadlines=[1_200_000]).at[0].rounds
+    assert at_first is not None
+    shown = held["rounds"][list(frames).index(1_200_000)][1]
+    assert shown == [round(q * 10_000) for q in at_first]
+
+
+def test_runs_are_graded_as_the_first_is(measured: Measure, tmp_path: Path) -> None:
+    """One page, one way of grading: the others' own late policy does not mix in."""
+    first = measured(name="first")
+    other = measured(name="other", seed=1, quality={"deadlines": ["2ms"], "on_late": "drop"})
+    text = read(first, other, folder=tmp_path).text
+    assert text.count("late answers count as wrong") >= 2
+    assert "late answers are left out" not in text
+
+
+def test_the_doubt_stands_beside_the_headline(run: tailmark.Run, tmp_path: Path) -> None:
+    """What the intervals rest on, and why measuring stopped, come before any plot."""
+    stopped = replace(
+        run, manifest=replace(run.manifest, stopping={"says": f"It stopped: {HOSTILE}."})
+    )
+    text = read(stopped, folder=tmp_path).text
+    plots = text.index("against the deadline")
+    assert text.index(sureness_sentence(tailmark.summarize(run))) < plots
+    assert text.index(f"It stopped: {HOSTILE}.") < plots
+
+
+def test_the_rounds_to_come_are_foretold(run: tailmark.Run, page: Path) -> None:
+    """The prediction's own sentence is there before anyone unfolds it, its numbers after."""
+    text = page.read_text(encoding="utf-8").replace("\u00a0", " ")
+    ahead = tailmark.predict(run, deadline="1.2ms")
+    fold = re.search(r"<details class=\"fold\">(.*?)</details>", text, re.DOTALL)
+    assert fold
+    summary, _, rest = fold[1].partition("</summary>")
+    assert "The rounds to come, at 1.2 ms" in summary
+    assert prediction_headline(ahead) in summary
+    assert overdispersion_sentence(ahead.overdispersion) in rest
+    for e in (ahead.quantiles[0.01], ahead.quantiles[0.05], ahead.worst):
+        assert f"{100 * (e.value or 0):.1f} %" in rest
+
+
+def test_the_forecast_is_drawn_over_the_rounds(run: tailmark.Run, page: Path) -> None:
+    """Bins lie side by side and hold every measured round, and all of the forecast but its ends."""
+    data = Reader(page.read_text(encoding="utf-8")).report["runs"][0]["data"]
+    bins = data["bins"]
+    assert [one["high"] for one in bins[:-1]] == [one["low"] for one in bins[1:]]
+    assert 0.99 < sum(one["ahead"] for one in bins) <= 1.001
+    values = tailmark.predict(run, deadline="1.2ms").trained
+    for one in bins:
+        inside = [one["low"] <= value < one["high"] for value in values]
+        assert one["measured"] == pytest.approx(sum(inside) / len(values), abs=1e-5)
+    assert sum(one["measured"] for one in bins) == pytest.approx(1, abs=1e-3)
+    assert [one["note"] for one in data["quantiles"]] == ["1 %", "5 %", "50 %"]
+
+
+def test_rare_latencies_are_told_where_the_run_bears_them(tmp_path: Path) -> None:
+    """The sentence at a glance, return levels with their intervals on demand."""
+    text = read(tailed(), folder=tmp_path, deadlines=["2ms"]).text.replace("\u00a0", " ")
+    assert extremes_headline(tailmark.extremes(tailed())) in text
+    assert "Latency exceeded" in text
+    assert "Nothing can be foretold: 'run' has no references" in text
+
+
+def test_what_cannot_be_told_is_refused_in_a_sentence(measured: Measure, tmp_path: Path) -> None:
+    """One round foretells nothing, and says nothing of rarer latencies."""
+    text = read(measured(rounds=1), folder=tmp_path).text.replace("\u00a0", " ")
+    assert "Nothing can be foretold: a prediction needs 2 rounds or more, have 1." in text
+    assert "queries tell nothing of rarer latencies: " in text
+    assert "Latency exceeded" not in text
+
+
+def test_a_drift_is_marked_among_the_rounds(run: tailmark.Run, tmp_path: Path) -> None:
+    """A rule stands between the rounds before and those after, and none where nothing changed."""
+    half = len(run) // 2
+    slower = [
+        replace(one, completed_ns=one.scheduled_ns + one.latency_ns(None) * (1 + (r >= half)))
+        for r, one in enumerate(run.rounds())
+    ]
+    drifting = read(replace(run, stored=slower), folder=tmp_path).report["runs"][0]
+    assert [(c["at"], c["note"]) for c in drifting["data"]["changes"]] == [(half - 0.5, "drift")]
+    assert "changes" in json.dumps(drifting["specs"]["rounds"])
+    steady = read(run, folder=tmp_path).report["runs"][0]
+    assert steady["data"]["changes"] == []
+    assert "changes" not in json.dumps(steady["specs"]["rounds"])
 
 
 def test_unlike_runs_are_not_compared_in_silence(measured: Measure, tmp_path: Path) -> None:
-    """Runs with different references are shown, and the page says that they differ."""
-    text = read(measured(), measured(references=False), folder=tmp_path).text
-    assert "These runs differ in labels, metric: their numbers do not compare." in text
+    """Runs with different references are shown, and the page says why it does not compare them."""
+    shown = read(measured(), measured(references=False), folder=tmp_path)
+    assert "Not compared: 'run' and 'run' differ in what must be alike: labels" in shown.text
+    assert "in full" not in shown.text
+    values = shown.report["comparison"]["rounds"]
+    assert all(first and not second for first, second in values)
 
 
 def test_failed_queries_are_a_part_of_the_loss(measured: Measure, tmp_path: Path) -> None:
@@ -189,7 +326,7 @@ def test_failed_queries_are_a_part_of_the_loss(measured: Measure, tmp_path: Path
     assert shown.tags.count("script") == 3
 
 
-@pytest.mark.parametrize("policy", ["drop", "stale"])
+@pytest.mark.parametrize("policy", ["drop", "stale", "linear:1ms", "exponential:1ms", "penalty"])
 def test_other_late_policies_have_a_page_too(
     measured: Measure, tmp_path: Path, policy: str
 ) -> None:
@@ -197,7 +334,10 @@ def test_other_late_policies_have_a_page_too(
     shown = read(measured(), folder=tmp_path, on_late=policy)
     curve = shown.report["runs"][0]["data"]["curve"]
     assert (curve[0]["mean"] is None) == (policy == "drop")
+    assert ("if late is wrong, " in shown.text) == (policy in ("linear:1ms", "exponential:1ms"))
+    assert ("without the penalty, " in shown.text) == (policy == "penalty")
     assert "Where the answers go" not in shown.text
+    assert "Here late answers count as wrong." in shown.text
 
 
 def test_a_run_graded_with_a_fallback_is_shown_without_it(
@@ -220,7 +360,7 @@ def test_plots_are_written_as_png_and_svg(run: tailmark.Run, tmp_path: Path) -> 
     files = write_plots(run, tmp_path / "plots")
     assert sorted(file.name for file in files) == sorted(
         f"{name}.{form}"
-        for name in ("quality-deadline", "latency", "rounds", "loss")
+        for name in ("quality-deadline", "latency", "rounds", "loss", "forecast")
         for form in ("png", "svg")
     )
     for file in files:

@@ -31,6 +31,7 @@ DEFAULT_MODEL = "round-effects"
 ROUNDS_AHEAD = 1000
 _TAIL = 0.05
 _FEWEST = 2
+_RESAMPLED = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,6 +396,12 @@ def _warnings(run: Run, trained: Trained, spread: Estimate, model: str) -> list[
         said.append(
             f"rounds differ {spread.value:.1f} times more than chance explains, and {model!r} "
             "knows chance alone: it is far too sure (use round-effects)"
+        )
+    if model == "bootstrap" and trained.rounds < _RESAMPLED:
+        said.append(
+            f"{trained.rounds} rounds drawn again show no round worse than theirs: below "
+            f"{_RESAMPLED} rounds the intervals of 'bootstrap' for the tail are too narrow (use "
+            "round-effects)"
         )
     if trained.never_late:
         said.append(

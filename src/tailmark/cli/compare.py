@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 import tailmark
-from tailmark.cli.shared import Deadlines, Json, Metric, OnLate, Time, console, print_json, several
+from tailmark.cli.shared import (
+    Allow,
+    Deadlines,
+    Json,
+    Metric,
+    OnLate,
+    Time,
+    console,
+    print_json,
+    several,
+)
 from tailmark.errors import InputError
 
 
@@ -24,14 +34,7 @@ def compare(
         Path | None, typer.Option(metavar="RUN", help="The run that lends its answers to both.")
     ] = None,
     time: Time = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Compare though this differs: contents, labels, timed, scenario or order; "
-            "repeatable, or with commas.",
-        ),
-    ] = None,
+    allow: Allow = None,
     json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tailmark
-from tailmark.cli.shared import Deadlines, Metric, OnLate, Time, several
+from tailmark.cli.shared import Allow, Deadlines, Metric, OnLate, Time, several
 
 
 def report(
@@ -22,8 +22,12 @@ def report(
     deadline: Deadlines = None,
     on_late: OnLate = None,
     time: Time = None,
+    allow: Allow = None,
 ) -> None:
-    """Write one HTML page that works offline: the headline, the plots, the doubts."""
+    """Write one HTML page that works offline: the headline, the plots, the doubts.
+
+    Several runs are drawn side by side, each compared with the first.
+    """
     opened = [tailmark.open_run(path) for path in runs]
     deadlines = several(deadline) or None
     page = tailmark.write_report(
@@ -33,6 +37,7 @@ def report(
         deadlines=deadlines,
         on_late=on_late,
         time=time,
+        allow=several(allow),
     )
     typer.echo(str(page))
     if plots:

@@ -39,6 +39,14 @@ OnLate = Annotated[
 Time = Annotated[
     str | None, typer.Option(help="What a deadline applies to: total, inference or another stage.")
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Compare though this differs: contents, labels, timed, scenario or order; "
+        "repeatable, or with commas.",
+    ),
+]
 
 
 def new_run(name: str) -> Path:

@@ -271,7 +271,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(Padding(prose(headline(comparison), "bold", console), (1, 0)))
     for grid in grids(comparison):
         console.print(drawn(grid, console.width))
-    for line in _small_print(comparison):
+    for line in small_print(comparison):
         console.print(prose(line, "dim", console))
     for warning in comparison.warnings:
         console.print(prose(f"warning: {warning}", "yellow", console))
@@ -281,12 +281,13 @@ def markdown(comparison: Comparison) -> str:
     """The same tables for a README or a pull request."""
     blocks = [f"**{headline(comparison)}**"]
     blocks += [markdown_table(grid) for grid in grids(comparison)]
-    blocks += _small_print(comparison)
+    blocks += small_print(comparison)
     blocks += [f"> warning: {warning}" for warning in comparison.warnings]
     return "\n\n".join(blocks) + "\n"
 
 
-def _small_print(comparison: Comparison) -> list[str]:
+def small_print(comparison: Comparison) -> list[str]:
+    """What stands under the tables."""
     lines = [answers(comparison), facts(comparison)]
     others = also_differs(comparison.unlike)
     if others:

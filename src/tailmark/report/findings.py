@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.analysis.curve import POINTS, Curve, quality_curve
+from tailmark.analysis.extremes import Extremes, extremes
 from tailmark.analysis.gate import Verdict, judge
+from tailmark.analysis.prediction import Prediction, predict
 from tailmark.analysis.samples import SampleRecord, notable_samples
-from tailmark.analysis.summary import AtDeadline, Summary, summarize
+from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.records.model import Round, Rounds, Run
@@ -17,6 +20,7 @@ from tailmark.records.store import open_run
 
 _MOST_CELLS = 400_000
 _FEWEST_POINTS = 40
+_FEWEST_ROUNDS = 2
 _MOST_ROWS_HELD = 2_000_000
 _EDGE = 1.25
 """How far beyond the last deadline of interest a plot reaches."""
@@ -36,6 +40,9 @@ class Findings:
         verdict: How the run stands to its requirement, where it has one that can be judged.
         slowest: Samples by mean latency.
         varied: Samples by spread.
+        prediction: Of the rounds to come, at the headline's deadline, late answers being wrong.
+        unpredictable: Why there is none; empty where there is one.
+        extremes: Latencies rarer than any measured.
         doubts: Sentences for the reader, the summary's warnings among them.
     """
 
@@ -48,6 +55,9 @@ class Findings:
     verdict: Verdict | None
     slowest: Sequence[SampleRecord]
     varied: Sequence[SampleRecord]
+    prediction: Prediction | None
+    unpredictable: str
+    extremes: Extremes
     doubts: tuple[str, ...]
 
     @property
@@ -99,6 +109,7 @@ def find(
     first = summary.at[summary.first].deadline_ns
     slowest, varied = notable_samples(run, deadline_ns=first, metric=metric, time=time)
     verdict, doubt = _verdict(run)
+    prediction, unpredictable = _prediction(run, first, metric, time)
     return Findings(
         run=run,
         summary=summary,
@@ -109,6 +120,9 @@ def find(
         verdict=verdict,
         slowest=slowest,
         varied=varied,
+        prediction=prediction,
+        unpredictable=unpredictable,
+        extremes=extremes(run, time=time),
         doubts=(*doubts, *doubt, *summary.warnings),
     )
 
@@ -130,6 +144,18 @@ def _verdict(run: Run) -> tuple[Verdict | None, list[str]]:
         return judge(run), []
     except InputError as cause:
         return None, [f"the requirement could not be judged: {cause}"]
+
+
+def _prediction(
+    run: Run, deadline_ns: int, metric: str | None, time: str | None
+) -> tuple[Prediction | None, str]:
+    """What is to come, or why nobody knows."""
+    if len(run) < _FEWEST_ROUNDS:
+        return None, f"a prediction needs {_FEWEST_ROUNDS} rounds or more, have {len(run)}"
+    try:
+        return predict(run, deadline=deadline_ns, metric=metric, time=time), ""
+    except InputError as cause:
+        return None, str(cause)
 
 
 def _window(summary: Summary, grid: Sequence[int]) -> range:

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.analysis.grading import LOSSES
-from tailmark.analysis.summary import AtDeadline
 from tailmark.report import plots
+from tailmark.report.charts import Plot
 from tailmark.report.findings import Findings
+from tailmark.report.forecast_plot import forecast
 from tailmark.report.sentences import LOSS_WORDS, headline, percent, share_range, tied
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
-_TENTHOUSANDTHS = 10_000
-_READOUT_DIGITS = 4
+TENTHOUSANDTHS = 10_000
+READOUT_DIGITS = 4
 _VISIBLE = 0.0005
 """A share below this would print as 0.0 %."""
 
@@ -22,7 +24,8 @@ def looked_up(found: Findings, name: str) -> dict[str, Any]:
     """Everything about one run that moves with the deadline, and its plots."""
     unit = plots.time_unit(found)
     log, linear = (plots.quality_deadline(found, log=log) for log in (True, False))
-    drawn = embedded([log, plots.latency(found), plots.rounds(found), plots.loss(found)])
+    ahead = [forecast(found.prediction)] if found.prediction else []
+    drawn = embedded([log, plots.latency(found), plots.rounds(found), plots.loss(found), *ahead])
     drawn["specs"]["quality-deadline-linear"] = linear.spec()
     return {
         "name": name,
@@ -32,16 +35,13 @@ def looked_up(found: Findings, name: str) -> dict[str, Any]:
         "frames": [_frame(found, k) for k in found.window],
         "losses": [LOSS_WORDS[part] for part in LOSSES],
         "rounds": [
-            [
-                None if q is None else round(q * _TENTHOUSANDTHS)
-                for q in plots.round_values(found, k)
-            ]
+            [None if q is None else round(q * TENTHOUSANDTHS) for q in plots.round_values(found, k)]
             for k in found.window
         ],
     }
 
 
-def embedded(drawn: Sequence[plots.Plot]) -> dict[str, Any]:
+def embedded(drawn: Sequence[Plot]) -> dict[str, Any]:
     """The plots' specifications by name, and the rows they draw."""
     data: dict[str, Any] = {}
     for plot in drawn:
@@ -56,7 +56,7 @@ def _frame(found: Findings, k: int) -> dict[str, Any]:
     sentence, key = emphasised_headline(found, at)
     return {
         "ns": at.deadline_ns,
-        "readout": tied(format_duration(at.deadline_ns, _READOUT_DIGITS)),
+        "readout": tied(format_duration(at.deadline_ns, READOUT_DIGITS)),
         "sentence": sentence,
         "key": key,
         "tiles": [(tile.text, tile.note, tile.hint) for tile in tiles(found, k)],
@@ -99,7 +99,7 @@ def tiles(found: Findings, k: int) -> list[Tile]:
         told = [
             _share_tile("on average", at.mean),
             _share_tile("worst 5 % of rounds", at.tail[0.05]),
-            Tile("worst round", tied(percent(_defined(at.worst)))),
+            Tile("worst round", tied(percent(defined(at.worst)))),
             on_time,
         ]
     else:
@@ -131,5 +131,6 @@ def _rate(per_s: float | None) -> str:
     return f"{per_s:,.0f}" if abs(per_s) >= 100 else f"{per_s:.3g}"
 
 
-def _defined(x: float | None) -> float | None:
+def defined(x: float | None) -> float | None:
+    """None for NaN."""
     return x if x is not None and x == x else None  # noqa: PLR0124 - NaN is not itself

@@ -13,17 +13,20 @@ from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from tailmark.errors import InputError, StoreError
+from tailmark.errors import InputError, MetricError, StoreError
 from tailmark.records.model import Run
-from tailmark.report import plots
+from tailmark.report.charts import VEGA_LITE
+from tailmark.report.comparison_section import comparison_looked_up, comparison_section
 from tailmark.report.findings import Findings, find
-from tailmark.report.frames import embedded, looked_up
-from tailmark.report.sections import compared, section, unlike
+from tailmark.report.frames import looked_up
+from tailmark.report.sections import section
+from tailmark.report.side_by_side import SideBySide, side_by_side
 from tailmark.report.theme import DARK, LIGHT, theme
 
 
@@ -35,8 +38,11 @@ def write_report(
     deadlines: Sequence[str | int] | None = None,
     on_late: str | None = None,
     time: str | None = None,
+    allow: Sequence[str] = (),
 ) -> Path:
-    """Write the page; with several runs, a comparison comes first.
+    """Write the page; with several runs, how each stands to the first comes first.
+
+    What is not given is as a run's experiment has it; several are graded as the first is.
 
     Args:
         runs: A run or its directory, or several.
@@ -45,6 +51,7 @@ def write_report(
         deadlines: The first of them is the headline's.
         on_late: The late policy.
         time: Which latency counts.
+        allow: What may differ between runs that are compared, as for `tailmark.compare`.
 
     Returns:
         The file.
@@ -56,10 +63,24 @@ def write_report(
     several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     if not several:
         raise InputError("no run is given: name one or more to report on")
-    found = [
-        find(one, metric=metric, deadlines=deadlines, on_late=on_late, time=time) for one in several
-    ]
-    page = render(found)
+    found = [find(several[0], metric=metric, deadlines=deadlines, on_late=on_late, time=time)]
+    alike: dict[str, Any] = {
+        "deadlines": deadlines,
+        "on_late": found[0].summary.on_late,
+        "time": time,
+    }
+    for one in several[1:]:
+        try:
+            found.append(find(one, metric=metric or found[0].summary.metric, **alike))
+        except MetricError:
+            if metric:
+                raise
+            found.append(find(one, **alike))
+    names = _names(found)
+    compared = None
+    if len(found) > 1:
+        compared = side_by_side(found, names, deadlines=deadlines, time=time, allow=allow)
+    page = _render(found, names, compared)
     try:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         Path(out).write_text(page, encoding="utf-8", newline="\n")
@@ -68,10 +89,8 @@ def write_report(
     return Path(out)
 
 
-def render(found: Sequence[Findings]) -> str:
+def _render(found: Sequence[Findings], names: Sequence[str], compared: SideBySide | None) -> str:
     """The page as text."""
-    names = _names(found)
-    overlay = plots.overlay(found, names) if len(found) > 1 else None
     data = {
         "themes": {
             "light": theme(LIGHT),
@@ -79,7 +98,7 @@ def render(found: Sequence[Findings]) -> str:
             "saved": theme(LIGHT, legends=True) | {"background": "white", "padding": 16},
         },
         "runs": [looked_up(one, name) for one, name in zip(found, names, strict=True)],
-        "comparison": embedded([overlay]) if overlay else None,
+        "comparison": comparison_looked_up(compared) if compared else None,
     }
     script, vega = _resource("page.js"), _vega()
     return _template().render(
@@ -92,8 +111,7 @@ def render(found: Sequence[Findings]) -> str:
         light=LIGHT,
         dark=DARK,
         runs=[section(one, name) for one, name in zip(found, names, strict=True)],
-        rows=[compared(one, name) for one, name in zip(found, names, strict=True)],
-        unlike=unlike(found),
+        comparison=comparison_section(compared) if compared else None,
         version=version("tailmark"),
     )
 
@@ -124,7 +142,7 @@ def _resource(name: str) -> str:
 def _vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     bundle: str = vl_convert.javascript_bundle(
-        "window.vegaEmbed = vegaEmbed;", vl_version=plots.VEGA_LITE
+        "window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE
     )
     return bundle.replace("</script", "<\\/script")
 

@@ -1,13 +1,8 @@
-"""The plots, as Altair charts: the page embeds their specifications, `write_plots` draws them.
+"""The plots of one run: the page embeds their specifications, `write_plots` draws them."""
 
-Charts name their data and their styles and hold neither: rows come beside them, so that the page
-can swap a deadline's rows; colours come from a `theme`, so that one chart is light, dark or saved.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import altair as alt
 import vl_convert
@@ -15,50 +10,30 @@ import vl_convert
 from tailmark.analysis.grading import LOSSES
 from tailmark.errors import InputError, StoreError
 from tailmark.records.model import Run
+from tailmark.report.charts import (
+    VEGA_LITE,
+    Plot,
+    Rows,
+    Unit,
+    deadline_parameter,
+    deadline_rule,
+    finish,
+    later_axis,
+    noted,
+    noted_rules,
+    number,
+    share_axis,
+    time_axis,
+    unit_for,
+)
 from tailmark.report.findings import Findings, find
+from tailmark.report.forecast_plot import forecast
 from tailmark.report.sentences import LOSS_WORDS, metric_name, percent
-from tailmark.report.theme import LIGHT, theme
-from tailmark.units import format_duration, parse_duration
+from tailmark.units import format_duration
 
-Rows = list[dict[str, Any]]
 Format = Literal["png", "svg"]
 
-VEGA_LITE = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-"""The version the specifications are written in."""
-
-_WIDTH = 720
 _PNG_SCALE = 2
-_SHARE = "format(datum.value * 100, '.4~g') + ' %'"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plot:
-    """A chart and its rows, apart.
-
-    Args:
-        name: Of its file.
-        chart: Draws named data.
-        data: The rows by that name; what depends on the chosen deadline is as at the first.
-    """
-
-    name: str
-    chart: alt.LayerChart | alt.Chart
-    data: Mapping[str, Rows]
-
-    def spec(self) -> dict[str, Any]:
-        """The chart in Vega-Lite, without rows and colours."""
-        spec: dict[str, Any] = self.chart.to_dict()
-        spec.pop("config", None)
-        return spec
-
-    def drawn(self) -> dict[str, Any]:
-        """The whole of it, of fixed width, on white."""
-        return {
-            **self.spec(),
-            "width": _WIDTH,
-            "datasets": dict(self.data),
-            "config": theme(LIGHT, legends=True) | {"background": "white", "padding": 16},
-        }
 
 
 def write_plots(
@@ -119,25 +94,13 @@ def _rendered(plot: Plot, form: Format) -> bytes:
 def plots(found: Findings) -> list[Plot]:
     """The plots of one run."""
     drawn = [quality_deadline(found), latency(found), rounds(found)]
-    return [*drawn, loss(found)] if found.at[found.start].loss else drawn
-
-
-@dataclass(frozen=True)
-class Unit:
-    """The unit of a time axis."""
-
-    name: str
-    size_ns: int
-
-    def of(self, ns: float) -> float:
-        """A time in this unit, to six digits."""
-        return float(f"{ns / self.size_ns:.6g}")
+    drawn += [loss(found)] if found.at[found.start].loss else []
+    return [*drawn, forecast(found.prediction)] if found.prediction else drawn
 
 
 def time_unit(found: Findings) -> Unit:
     """The unit that suits the deadline the headline speaks of."""
-    name = format_duration(found.at[found.start].deadline_ns).rsplit(" ", 1)[-1]
-    return Unit(name, max(1, parse_duration(f"1{name}"))) if name != "0" else Unit("ns", 1)
+    return unit_for(found.at[found.start].deadline_ns)
 
 
 def value_name(found: Findings) -> str:
@@ -149,24 +112,19 @@ def quality_deadline(found: Findings, *, log: bool = True) -> Plot:
     """Quality against the deadline: mean, its interval, the rounds' range, the tail, the ideal."""
     unit = time_unit(found)
     shown = [unit.of(int(found.curve.deadlines_ns[k])) for k in found.window]
-    x = alt.X(
-        "t:Q",
-        title=f"deadline ({unit.name})",
-        scale=_time_scale(shown[0], shown[-1], log=log),
-        axis=alt.Axis(grid=False, labelFlush=True, labelSeparation=8),
-    )
+    x = time_axis("t", f"deadline ({unit.name})", shown[0], shown[-1], log=log)
     base = alt.Chart(alt.NamedData("curve"))
     layers: list[alt.Chart] = [
         base.mark_area(style="range", clip=True).encode(
             x=x,
-            y=alt.Y("worst:Q", title=value_name(found), axis=_share_axis()),
+            y=alt.Y("worst:Q", title=value_name(found), axis=share_axis()),
             y2="best:Q",
         ),
         base.mark_area(style="interval", clip=True).encode(x=x, y="low:Q", y2="high:Q"),
         base.mark_line(style="tail", clip=True).encode(x=x, y="tail:Q"),
         base.mark_line(style="mean", clip=True).encode(x=x, y="mean:Q"),
         *(_ideal() if found.graded else []),
-        _deadline(),
+        deadline_rule(),
     ]
     title = f"{value_name(found).capitalize()} against the deadline"
     words = (
@@ -175,27 +133,17 @@ def quality_deadline(found: Findings, *, log: bool = True) -> Plot:
     )
     return Plot(
         name="quality-deadline",
-        chart=_finish(layers, title, words, height=340).add_params(_parameter(found, unit)),
-        data={"curve": _curve_rows(found, unit), "ideal": _ideal_rows(found)},
+        chart=finish(layers, title, words, height=340).add_params(_parameter(found, unit)),
+        data={"curve": curve_rows(found, unit), "ideal": _ideal_rows(found)},
     )
 
 
 def latency(found: Findings) -> Plot:
     """The share of queries that are later than t, both axes logarithmic, percentiles marked."""
     unit = time_unit(found)
-    rows = _later_rows(found, unit)
-    x = alt.X(
-        "t:Q",
-        title=f"latency ({unit.name})",
-        scale=_time_scale(rows[0]["t"], rows[-1]["t"], log=True),
-        axis=alt.Axis(grid=False, labelFlush=True, labelSeparation=8),
-    )
-    y = alt.Y(
-        "later:Q",
-        title="queries later than that",
-        scale=alt.Scale(type="log", domain=[rows[-1]["later"] or 0.1, 1], nice=False),
-        axis=_share_axis(values=[10.0**-power for power in range(10)]),
-    )
+    rows = later_rows(found, unit)
+    x = time_axis("t", f"latency ({unit.name})", rows[0]["t"], rows[-1]["t"])
+    y = later_axis(rows[-1]["later"])
     marked = alt.Chart(alt.NamedData("percentiles"))
     layers = [
         alt.Chart(alt.NamedData("later")).mark_line(style="mean", clip=True).encode(x=x, y=y),
@@ -203,12 +151,12 @@ def latency(found: Findings) -> Plot:
         marked.mark_text(style="note", align="left", dx=8, dy=-6).encode(
             x="t:Q", y="later:Q", text="name:N"
         ),
-        _deadline(),
+        deadline_rule(),
     ]
     title, words = "Latency, its tail", "share of queries later than t, percentiles marked"
     return Plot(
         name="latency",
-        chart=_finish(layers, title, words, height=320).add_params(_parameter(found, unit)),
+        chart=finish(layers, title, words, height=320).add_params(_parameter(found, unit)),
         data={"later": rows, "percentiles": _percentile_rows(found, unit)},
     )
 
@@ -216,12 +164,13 @@ def latency(found: Findings) -> Plot:
 def rounds(found: Findings) -> Plot:
     """Each round at the chosen deadline, in order."""
     k = found.start
+    changes = _change_rows(found)
     levels = alt.Chart(alt.NamedData("levels"))
     y = alt.Y(
         "value:Q",
         title=value_name(found),
         scale=alt.Scale(zero=False, padding=8),
-        axis=_share_axis(),
+        axis=share_axis(),
     )
     x = alt.X(
         "round:Q",
@@ -230,6 +179,7 @@ def rounds(found: Findings) -> Plot:
         axis=alt.Axis(grid=False, tickMinStep=1, format="d"),
     )
     layers = [
+        *noted_rules("changes", "change", changes),
         levels.mark_rule(style="mean").encode(y="mean:Q"),
         levels.mark_rule(style="tail").encode(y="tail:Q"),
         alt.Chart(alt.NamedData("rounds"))
@@ -247,8 +197,12 @@ def rounds(found: Findings) -> Plot:
     title = f"{value_name(found).capitalize()} by round at {at}"
     return Plot(
         name="rounds",
-        chart=_finish(layers, title, "line: mean; dashed: 5 % quantile over rounds", height=220),
-        data={"rounds": round_rows(found, k), "levels": [levels_at(found, k)]},
+        chart=finish(layers, title, "line: mean; dashed: 5 % quantile over rounds", height=220),
+        data={
+            "rounds": round_rows(found, k),
+            "levels": [levels_at(found, k)],
+            "changes": changes,
+        },
     )
 
 
@@ -264,7 +218,7 @@ def loss(found: Findings) -> Plot:
                 title=None,
                 stack="zero",
                 scale=alt.Scale(domain=[0, 1], nice=False, clamp=True),
-                axis=_share_axis(grid=False, labelFlush=True),
+                axis=share_axis(grid=False, labelFlush=True),
             ),
             color=alt.Color(
                 "part:N",
@@ -282,42 +236,8 @@ def loss(found: Findings) -> Plot:
     title = f"Where the answers go at {at}"
     return Plot(
         name="loss",
-        chart=_finish([chart], title, "shares of all samples", height=64),
+        chart=finish([chart], title, "shares of all samples", height=64),
         data={"loss": loss_rows(found, found.start)},
-    )
-
-
-def overlay(found: Sequence[Findings], names: Sequence[str]) -> Plot:
-    """The curves of several runs in one plot."""
-    unit = time_unit(found[0])
-    rows: Rows = []
-    for one, name in zip(found, names, strict=True):
-        rows += [{"run": name, **row} for row in _curve_rows(one, unit)]
-    kinds = {value_name(one) for one in found}
-    base = alt.Chart(alt.NamedData("curves"))
-    x = alt.X(
-        "t:Q",
-        title=f"deadline ({unit.name})",
-        scale=_time_scale(min(r["t"] for r in rows), max(r["t"] for r in rows), log=True),
-        axis=alt.Axis(grid=False, labelFlush=True, labelSeparation=8),
-    )
-    title = kinds.pop() if len(kinds) == 1 else "quality, or share on time"
-    y = alt.Y("mean:Q", title=title, axis=_share_axis())
-    color = alt.Color(
-        "run:N",
-        title=None,
-        scale=alt.Scale(domain=list(names), range="category"),
-    )
-    layers = [
-        base.mark_area(style="band").encode(x=x, y="low:Q", y2="high:Q", color=color),
-        base.mark_line(style="tails").encode(x=x, y="tail:Q", color=color),
-        base.mark_line(style="line").encode(x=x, y=y, color=color),
-    ]
-    words = "line: mean over rounds, with its 95 % interval; dashed: 5 % quantile over rounds"
-    return Plot(
-        name="comparison",
-        chart=_finish(layers, "Against the deadline", words, height=340),
-        data={"curves": rows},
     )
 
 
@@ -328,26 +248,27 @@ def round_rows(found: Findings, k: int) -> Rows:
 
 def round_values(found: Findings, k: int) -> list[float | None]:
     """The same without their numbers, to four decimals; None where a round has no value."""
-    return [_number(value) for value in found.values[:, k]]
+    return [number(value) for value in found.values[:, k]]
 
 
 def levels_at(found: Findings, k: int) -> dict[str, float | None]:
     """The mean and the tail over rounds at one deadline of the curve."""
     if not _told(found, k):
         return {"mean": None, "tail": None}
-    return {"mean": _number(found.curve.mean[k]), "tail": _number(found.curve.tails[0, k])}
+    return {"mean": number(found.curve.mean[k]), "tail": number(found.curve.tails[0, k])}
 
 
 def loss_rows(found: Findings, k: int) -> Rows:
     """The loss split at one deadline of the curve."""
     shares = found.at[k].loss or {}
     return [
-        {"part": LOSS_WORDS[name], "share": _number(shares.get(name, 0.0)), "order": order}
+        {"part": LOSS_WORDS[name], "share": number(shares.get(name, 0.0)), "order": order}
         for order, name in enumerate(LOSSES)
     ]
 
 
-def _curve_rows(found: Findings, unit: Unit) -> Rows:
+def curve_rows(found: Findings, unit: Unit) -> Rows:
+    """The curve within its window."""
     curve = found.curve
     columns = {
         "mean": curve.mean,
@@ -359,10 +280,7 @@ def _curve_rows(found: Findings, unit: Unit) -> Rows:
     }
     return [
         {"t": unit.of(int(curve.deadlines_ns[k]))}
-        | {
-            name: _number(values[k]) if _told(found, k) else None
-            for name, values in columns.items()
-        }
+        | {name: number(values[k]) if _told(found, k) else None for name, values in columns.items()}
         for k in found.window
     ]
 
@@ -380,10 +298,10 @@ def _ideal_rows(found: Findings) -> Rows:
     return [{"ideal": ideal.value, "name": f"ideal {percent(ideal.value)}"}]
 
 
-def _later_rows(found: Findings, unit: Unit) -> Rows:
+def later_rows(found: Findings, unit: Unit) -> Rows:
     """Where some query is still to come, and where the last was answered."""
     late = [
-        {"t": unit.of(one.deadline_ns), "later": _number(1 - (one.on_time.value or 0.0), 6)}
+        {"t": unit.of(one.deadline_ns), "later": number(1 - (one.on_time.value or 0.0), 6)}
         for one in found.at
         if one.deadline_ns > 0
     ]
@@ -399,20 +317,12 @@ def _percentile_rows(found: Findings, unit: Unit) -> Rows:
     ]
 
 
-def _number(x: float, digits: int = 4) -> float | None:
-    return round(float(x), digits) if x == x else None  # noqa: PLR0124 - NaN is not itself
-
-
-def _time_scale(low: float, high: float, *, log: bool) -> alt.Scale:
-    if high <= low or low <= 0:
-        low, high = 0.9 * high or 0.1, 1.1 * high or 1.0
-    return alt.Scale(
-        type="log" if log else "linear", domain=[low if log else 0, high], nice=False, clamp=False
-    )
-
-
-def _share_axis(**settings: Any) -> alt.Axis:
-    return alt.Axis(labelExpr=_SHARE, tickCount=5, **settings)
+def _change_rows(found: Findings) -> Rows:
+    """Between the last round before and the first one after."""
+    steady = found.summary.steadiness
+    named = {"warm-up": steady.warm_up, "drift": steady.drift or steady.quality_drift}
+    changes = [(name, change.at - 0.5) for name, change in named.items() if change]
+    return noted(changes, steady.rounds / 2)
 
 
 def _ideal() -> list[alt.Chart]:
@@ -424,26 +334,5 @@ def _ideal() -> list[alt.Chart]:
     ]
 
 
-def _deadline() -> alt.Chart:
-    """A rule where the parameter ``deadline`` says."""
-    rule: alt.Chart = (
-        alt.Chart(alt.sequence(0, 1))
-        .transform_calculate(t="deadline")
-        .mark_rule(style="deadline", clip=True)
-        .encode(x="t:Q")
-    )
-    return rule
-
-
 def _parameter(found: Findings, unit: Unit) -> alt.Parameter:
-    return alt.param(name="deadline", value=unit.of(found.at[found.start].deadline_ns))
-
-
-def _finish(layers: Sequence[alt.Chart], title: str, words: str, *, height: int) -> alt.LayerChart:
-    chart: alt.LayerChart = alt.LayerChart(layer=list(layers)).properties(
-        title=alt.TitleParams(text=title, subtitle=words),
-        description=f"{title}; {words}",
-        width="container",
-        height=height,
-    )
-    return chart
+    return deadline_parameter(unit.of(found.at[found.start].deadline_ns))

@@ -1,7 +1,7 @@
 """What the page says once of each run: its headline, tables, samples and environment."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -14,17 +14,19 @@ from tailmark.report import plots
 from tailmark.report.facts import groups
 from tailmark.report.findings import Findings
 from tailmark.report.frames import emphasised_headline, tiles
+from tailmark.report.outlook import beyond_the_data, rounds_to_come
 from tailmark.report.sentences import (
     LOSS_WORDS,
     deadline_name,
     metric_name,
     percent,
     policy_words,
-    share_interval,
+    sureness_sentence,
     tied,
     time_range,
     verdict_sentence,
 )
+from tailmark.report.text import stopping
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
@@ -44,10 +46,11 @@ def section(found: Findings, name: str) -> dict[str, Any]:
     asked = {one.deadline_ns for one in summary.at}
     return {
         "name": name,
-        "headline": _emphasised(sentence, key),
-        "verdict": _badge(found.verdict),
+        "headline": emphasised(sentence, key),
+        "verdict": badge(found.verdict),
         "partial": "" if summary.complete else _partial(found),
         "facts": _facts_line(found),
+        "sureness": [tied(one) for one in (sureness_sentence(summary), stopping(summary)) if one],
         "doubts": [one for one in found.doubts if "the run is partial" not in one],
         "graded": found.graded,
         "value": plots.value_name(found),
@@ -63,6 +66,8 @@ def section(found: Findings, name: str) -> dict[str, Any]:
         "percentiles": _percentiles(found),
         "cards": _cards(found),
         "late": tied(deadline_name(at)),
+        "ahead": rounds_to_come(found),
+        "beyond_data": beyond_the_data(found),
         "chance": _chance(summary.latency.shares),
         "beyond": _beyond(found),
         "groups": groups(manifest),
@@ -70,44 +75,15 @@ def section(found: Findings, name: str) -> dict[str, Any]:
     }
 
 
-def compared(found: Findings, name: str) -> dict[str, Any]:
-    """One run's row in a comparison."""
-    summary = found.summary
-    at = summary.at[summary.first]
-    sentence, key = emphasised_headline(found, at)
-    tail = at.tail[0.05] if at.tail else None
-    return {
-        "name": name,
-        "headline": _emphasised(sentence, key),
-        "deadline": tied(deadline_name(at)),
-        "mean": tied(share_interval(at.mean)) if at.mean else "–",
-        "tail": tied(percent(tail.value)) if tail else "–",
-        "ideal": tied(percent(summary.ideal.value)) if summary.ideal else "–",
-        "on_time": tied(percent(at.on_time.value)),
-        "verdict": _badge(found.verdict),
-    }
-
-
-def unlike(found: Sequence[Findings]) -> list[str]:
-    """What the runs differ in that makes their numbers speak of different things."""
-    held: dict[str, list[object]] = {
-        "samples": [one.run.manifest.hashes.get("samples") for one in found],
-        "labels": [one.run.manifest.hashes.get("labels") for one in found],
-        "scenario": [one.run.manifest.experiment.get("scenario") for one in found],
-        "what is timed": [one.summary.latency.time for one in found],
-        "metric": [one.summary.metric for one in found],
-        "late policy": [one.summary.on_late for one in found],
-    }
-    return [name for name, values in held.items() if any(v != values[0] for v in values)]
-
-
-def _emphasised(sentence: str, key: str) -> Markup:
+def emphasised(sentence: str, key: str) -> Markup:
+    """A sentence with the number in it that matters."""
     strong = Markup("<strong>{}</strong>").format(key)
     before, found, after = sentence.partition(key)
     return escape(before) + (strong if found else "") + escape(after)
 
 
-def _badge(verdict: Verdict | None) -> dict[str, str] | None:
+def badge(verdict: Verdict | None) -> dict[str, str] | None:
+    """How a run stands to its requirement, where it has one."""
     if verdict is None:
         return None
     _, _, words = verdict_sentence(verdict).partition(" – ")
@@ -115,7 +91,7 @@ def _badge(verdict: Verdict | None) -> dict[str, str] | None:
 
 
 def _partial(found: Findings) -> str:
-    asked = found.run.manifest.experiment.get("rounds")
+    asked = found.run.manifest.rounds_asked
     return f"This run is partial: {found.summary.rounds} of {asked} rounds are there."
 
 

@@ -17,9 +17,8 @@
 
   /** What one figure draws now: its chart, with the rows of the chosen deadline. */
   function drawing(figure) {
-    const { run, plot } = figure.dataset;
-    if (run === "all") return { spec: report.comparison.specs[plot], data: report.comparison.data };
-    const section = sections[run];
+    const { plot } = figure.dataset;
+    const section = sectionOf(figure);
     const name = plot === "quality-deadline" && section.scale === "linear" ? `${plot}-linear` : plot;
     return {
       spec: section.run.specs[name],
@@ -28,12 +27,21 @@
     };
   }
 
+  const quality = (v) => (v === null ? null : v / TENTHOUSANDTHS);
+
   /** The rows that change with the deadline. */
   function rowsAt(run, index) {
     const frame = run.frames[index];
     const values = run.rounds[index];
+    if (run.names) {
+      return {
+        levels: frame.levels,
+        strips: run.names.flatMap((name, k) => values[k].map((v, round) => (
+          { run: name, round, lane: round / values[k].length, value: quality(v) }))),
+      };
+    }
     return {
-      rounds: values.map((v, round) => ({ round, value: v === null ? null : v / TENTHOUSANDTHS })),
+      rounds: values.map((v, round) => ({ round, value: quality(v) })),
       levels: [frame.levels],
       loss: frame.loss.map(([share], order) => ({ part: run.losses[order], share, order })),
     };
@@ -57,8 +65,7 @@
     const old = views.get(figure);
     if (old) old.finalize();
     views.set(figure, view);
-    const section = sections[figure.dataset.run];
-    if (section) align(section, figure);
+    align(sectionOf(figure), figure);
   }
 
   async function save(figure, format) {
@@ -70,21 +77,19 @@
     });
     const link = document.createElement("a");
     link.href = await result.view.toImageURL(format, 2);
-    const section = sections[figure.dataset.run];
-    link.download = `${section ? section.run.name : "runs"}-${figure.dataset.plot}.${format}`;
+    link.download = `${sectionOf(figure).run.name}-${figure.dataset.plot}.${format}`;
     link.click();
     result.finalize();
   }
 
   // The deadline.
 
-  const sections = report.runs.map((run, r) => ({
-    run,
-    index: run.start,
-    scale: "log",
-    element: document.getElementById(`run-${r}`),
-  }));
+  const chosen = (run, id) => ({ run, index: run.start, scale: "log", element: document.getElementById(id) });
+  const byName = Object.fromEntries(report.runs.map((run, r) => [r, chosen(run, `run-${r}`)]));
+  if (report.comparison) byName.all = chosen(report.comparison, "comparison");
+  const sections = Object.values(byName);
 
+  const sectionOf = (figure) => byName[figure.dataset.run];
   const figuresOf = (section) => section.element.querySelectorAll(".plot");
   const find = (section, selector) => section.element.querySelector(selector);
 
@@ -121,7 +126,9 @@
   }
 
   function refresh(view, plot, deadline, rows) {
+    if (plot === "forecast") return;
     if (plot === "rounds") view.data("rounds", rows.rounds).data("levels", rows.levels);
+    else if (plot === "strips") view.data("strips", rows.strips).data("levels", rows.levels);
     else if (plot === "loss") view.data("loss", rows.loss);
     else view.signal("deadline", deadline);
     view.runAsync();
@@ -142,6 +149,30 @@
     readout.textContent = frame.readout;
     readout.dataset.ns = frame.ns;
     for (const at of section.element.querySelectorAll(".at")) at.textContent = frame.readout;
+    for (const jump of section.element.querySelectorAll("[data-jump]")) {
+      jump.setAttribute("aria-pressed", String(Number(jump.dataset.jump) === section.index));
+    }
+    if (section.run.names) sayAbreast(section, frame);
+    else sayAlone(section, frame);
+  }
+
+  /** What is said of several runs. */
+  function sayAbreast(section, frame) {
+    section.element.querySelectorAll("[data-cell]").forEach((cell, k) => {
+      const [text, note, difference, range, verdict, wayOut] = frame.cells[k];
+      cell.querySelector("b").textContent = text;
+      cell.querySelector(".note").textContent = note;
+      cell.querySelector(".difference").hidden = difference === "";
+      cell.querySelector(".words").textContent = difference;
+      const badge = cell.querySelector(".badge");
+      badge.textContent = verdict;
+      badge.className = `badge ${verdict.replace(" ", "-")}`;
+      cell.querySelector(".ends").textContent = range || wayOut;
+    });
+  }
+
+  /** What is said of one run. */
+  function sayAlone(section, frame) {
     emphasise(find(section, ".sentence"), frame.sentence, frame.key);
     const tiles = section.element.querySelectorAll(".tiles > div");
     frame.tiles.forEach(([text, note, hint], k) => {
@@ -156,9 +187,6 @@
       line.hidden = text === "";
       line.querySelector("b").textContent = text;
     }
-    for (const jump of section.element.querySelectorAll("[data-jump]")) {
-      jump.setAttribute("aria-pressed", String(Number(jump.dataset.jump) === section.index));
-    }
   }
 
   function emphasise(paragraph, sentence, key) {
@@ -172,11 +200,13 @@
   /** Lay the slider along the plot's own axis. */
   function align(section, figure) {
     const view = views.get(figure);
-    if (figure.dataset.plot !== "quality-deadline" || !view) return;
+    if (figure.dataset.plot !== mainPlot(section) || !view) return;
     const track = find(section, ".track");
     track.style.setProperty("--left", `${left(view)}px`);
     track.style.setProperty("--width", `${view.signal("width")}px`);
   }
+
+  const mainPlot = (section) => (section.run.names ? "comparison" : "quality-deadline");
 
   const left = (view) => view.origin()[0] + view.padding().left;
 
@@ -201,6 +231,7 @@
     });
   }
 
+  const DRAGGED = ["quality-deadline", "latency", "comparison", "latencies"];
   const KEYS = {
     ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1,
     PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity,
@@ -228,14 +259,16 @@
       });
     }
     for (const figure of figuresOf(section)) {
-      if (["quality-deadline", "latency"].includes(figure.dataset.plot)) listenToDrags(figure, section);
+      if (DRAGGED.includes(figure.dataset.plot)) listenToDrags(figure, section);
     }
   }
 
   // The page.
 
   const figures = [...document.querySelectorAll(".plot")];
-  const drawAll = () => Promise.all(figures.map(draw));
+  const folds = [...document.querySelectorAll(".fold, .doubts")];
+  const isSeen = (figure) => !figure.closest("details:not([open])");
+  const drawAll = () => Promise.all(figures.filter(isSeen).map(draw));
 
   function showTheme() {
     const button = document.getElementById("theme");
@@ -252,18 +285,28 @@
   night.addEventListener("change", showTheme);
   addEventListener("beforeprint", () => {
     root.dataset.printing = "true";
-    for (const doubts of document.querySelectorAll(".doubts")) doubts.open = true;
+    for (const fold of folds.filter((one) => !one.open)) {
+      fold.open = true;
+      fold.dataset.unfolded = "true";
+    }
     drawAll(); // done when this returns: nothing in it waits for more than a promise
   });
   addEventListener("afterprint", () => {
     delete root.dataset.printing;
+    for (const fold of folds.filter((one) => "unfolded" in one.dataset)) {
+      fold.open = false;
+      delete fold.dataset.unfolded;
+    }
     drawAll();
   });
   addEventListener("resize", () => requestAnimationFrame(() => {
-    for (const section of sections) align(section, find(section, "[data-plot=quality-deadline]"));
+    for (const section of sections) align(section, find(section, `[data-plot=${mainPlot(section)}]`));
   }));
   for (const button of document.querySelectorAll("[data-save]")) {
     button.addEventListener("click", () => save(button.closest(".plot"), button.dataset.save));
+  }
+  for (const fold of folds) {
+    fold.addEventListener("toggle", () => fold.querySelectorAll(".plot").forEach((one) => fold.open && draw(one)));
   }
   sections.forEach((section) => { say(section); listen(section); });
   showTheme().then(() => { root.dataset.drawn = "true"; });
