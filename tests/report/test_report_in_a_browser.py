@@ -317,9 +317,17 @@ def test_four_runs_move_together_above(
             assert mean is not None
             assert mean.value is not None
             assert row.locator("b").first.inner_text() == f"{100 * mean.value:.1f}\u00a0%"
-        assert above.locator("[data-cell] .badge:visible").count() == 0
+        assert above.locator("[data-cell] .difference:visible").count() == 0
     above.get_by_role("button", name="p90").click()
+    assert above.locator("[data-cell] .difference:visible").count() == 2 * 2
     assert above.locator("[data-cell] .badge:visible").count() == 2 * 2
+    p90 = int(above.locator(".readout").get_attribute("data-ns") or "")
+    rounds = tailmark.summarize(four[1], deadlines=[p90]).at[0].rounds
+    assert rounds is not None
+    for r, q in enumerate(rounds[:3]):
+        begins, ends = f"top-1 accuracy: {q:g}; run: two;", f"; round: {r}"
+        dot = above.locator(f'.strips path[aria-label^="{begins}"][aria-label$="{ends}"]')
+        dot.wait_for(state="attached")
     below = shown.locator(".run .readout").all_inner_texts()
     assert [text.replace("\u00a0", " ") for text in below] == ["1.2 ms"] * 4
 
