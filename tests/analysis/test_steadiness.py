@@ -181,3 +181,16 @@ def test_any_run_has_its_steadiness(run: Run) -> None:
         assert found[key] is None or math.isfinite(found[key])
     bare = make_run(list(run.rounds()), None, samples=len(run.references))
     assert steadiness(bare, 5).rounds == len(run)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_slow_start_and_a_later_drift_do_not_hide_each_other(seed: int) -> None:
+    """Each is told though both are there."""
+    random = np.random.default_rng([9, seed])
+    rounds = np.arange(100)
+    pace = np.where(rounds < 6, 1.5, np.where(rounds >= 60, 1.2, 1.0))
+    found = steadiness(drawn_run(random, 100, 50, pace=pace, effect=0.03))
+    assert found.warm_up is not None
+    assert 3 <= found.warm_up.at <= 8
+    assert found.drift is not None
+    assert 57 <= found.drift.at <= 63

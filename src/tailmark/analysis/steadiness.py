@@ -116,7 +116,9 @@ def steadiness(
     told = np.nan_to_num(values)
     medians = np.array([_median(one) for one in by_round])
     known = np.flatnonzero(np.isfinite(medians))  # the rounds that have one
-    settling = _placed(warm_up(medians[known]), known)
+    paces = medians[known]
+    # A later drift makes a slow start look like one of its swings: the first half is asked too.
+    settling = _placed(warm_up(paces) or warm_up(paces[: len(paces) // 2]), known)
     start = settling.at if settling else 0
     later = known[known >= start]
     within, chance = _inside(run, grader, deadline_ns, time)

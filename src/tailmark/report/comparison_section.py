@@ -180,7 +180,7 @@ def _fixed(one: Beside) -> list[Held]:
     ideal = Held(tied(percent(summary.ideal.value)))
     if compared is not None and "ideal" in compared.differences:
         e = compared.differences["ideal"]
-        ideal = _with(ideal, _points(e), "" if e.low is None else decide(e, compared.margin))
+        ideal = _with(ideal, _points(e), comparison_text.ideal_words(compared))
     return [ideal, p99]
 
 

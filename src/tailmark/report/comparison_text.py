@@ -9,6 +9,7 @@ from tailmark.analysis.comparison import ComparedAt, Comparison, Standing
 from tailmark.analysis.likeness import Unlike
 from tailmark.report.sentences import deadline_name, metric_name, percentile_names, policy_words
 from tailmark.report.tables import Cell, Grid, drawn, markdown_table, prose, share_cell, time_cell
+from tailmark.stats.differences import decide
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
@@ -150,11 +151,19 @@ def _deadlines(comparison: Comparison) -> Grid:
                 share_cell(comparison.a.ideal),
                 share_cell(comparison.b.ideal),
                 points_cell(ideal),
-                Cell("over samples"),
+                Cell(ideal_words(comparison)),
             ]
         )
     title = f"At the deadline ({policy_words(comparison.a.on_late)})"
     return Grid(title, ["", "A", "B", "B − A, points", "B is"], rows)
+
+
+def ideal_words(comparison: Comparison) -> str:
+    """How B stands to A with no deadline: a claim about samples like these, where any differs."""
+    if comparison.flips is not None and comparison.flips.differ == 0:
+        return "the same"
+    ideal = comparison.differences["ideal"]
+    return "" if ideal.low is None else decide(ideal, comparison.margin)
 
 
 def _deadline(at: ComparedAt) -> Cell:
