@@ -16,6 +16,9 @@ TAILS = (0.05, 0.01)
 UNIT = (0.0, 1.0)
 """What a share cannot leave."""
 
+UNGRADED = "in some round no answer was on time to be graded"
+"""Why a mean quality is undefined under ``drop``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AtDeadline:
@@ -94,9 +97,7 @@ def said_at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
     values = grades.quality[:, k]
     return AtDeadline(
         **common,
-        mean=mean_by_round(
-            values, bounds=UNIT, undefined="in some round no answer was on time to be graded"
-        ),
+        mean=mean_by_round(values, bounds=UNIT, undefined=UNGRADED),
         hard=mean_by_round(grades.loss[:, k, LOSSES.index("delivered")], bounds=UNIT)
         if policy.kind in SOFT
         else None,

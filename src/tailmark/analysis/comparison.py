@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.at_deadline import TAILS, AtDeadline
+from tailmark.analysis.at_deadline import TAILS, UNGRADED, AtDeadline
 from tailmark.analysis.flips import (
     AnswerFlips,
     DeadlineFlips,
@@ -25,7 +25,6 @@ from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.records.model import Run
 from tailmark.records.store import open_run
-from tailmark.stats.dependence import inflation
 from tailmark.stats.differences import (
     SHARES,
     Decision,
@@ -36,14 +35,10 @@ from tailmark.stats.differences import (
     rounds_to_tell,
 )
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.quantiles import lower_quantile
-from tailmark.stats.rounds import rounds_needed
+from tailmark.stats.rounds import inflation_below, rounds_for_tail_mean, rounds_needed
 
 FORMAT = 1
 MARGIN = 0.005
-
-_CVAR_NEEDS = 10
-_SOME_ROUND = "in some round no answer was on time to be graded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,7 +329,7 @@ class _Pair:
             return mean_difference(*within, paired=self.paired)
         rounds = self._rounds(k)
         if name == "mean":
-            return mean_difference(*rounds, paired=self.paired, undefined=_SOME_ROUND)
+            return mean_difference(*rounds, paired=self.paired, undefined=UNGRADED)
         if self.paired and a.value is not None and np.array_equal(*rounds):
             return _nothing(a, "the same quality in every round")
         return difference(a, b, bounds=SHARES)
@@ -360,9 +355,9 @@ class _Pair:
             return 2
         level = float(share)
         if kind == "cvar":
-            return math.ceil(_CVAR_NEEDS / level)
-        tails = ((x <= lower_quantile(x, level)).astype(np.float64) for x in self._rounds(k))
-        return math.ceil(rounds_needed(level) * max(float(inflation(tail)) for tail in tails))
+            return rounds_for_tail_mean(level)
+        inflated = max(inflation_below(rounds, level) for rounds in self._rounds(k))
+        return rounds_needed(level, inflated=inflated)
 
 
 def _nothing(e: Estimate, method: str) -> Estimate:

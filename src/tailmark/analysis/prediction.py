@@ -241,7 +241,7 @@ def predict(
         by_chance=trained.by_chance,
         trained=tuple(trained.quality.tolist()),
         density=tuple(zip(*_thinned(fitted), strict=True)),
-        holdout=None if came is None else _trial(trained, came, seed),
+        holdout=None if came is None else _trial(fitted, trained, came, seed),
         warnings=tuple(_warnings(run, trained, spread, model)),
     )
 
@@ -349,11 +349,11 @@ def _overdispersion(trained: Trained) -> Estimate:
     )
 
 
-def _trial(trained: Trained, came: Floats, seed: int) -> Holdout:
+def _trial(fitted: Model, trained: Trained, came: Floats, seed: int) -> Holdout:
     tail = float(np.quantile(came, _TAIL, method="inverted_cdf"))
     scores = {}
     for name in MODELS:
-        forecast = fit(name, trained, seed).forecast
+        forecast = (fitted if name == fitted.name else fit(name, trained, seed)).forecast
         scores[name] = Score(
             mean=forecast.mean,
             tail=forecast.quantile(_TAIL),

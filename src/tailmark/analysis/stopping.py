@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.at_deadline import UNGRADED, UNIT
 from tailmark.analysis.grading import check_time, grade, latencies, prepare_grader
 from tailmark.analysis.summary import DEFAULT_DEADLINES, DEFAULT_METRIC, resolve
 from tailmark.errors import InputError, nearest
@@ -18,6 +18,7 @@ from tailmark.stats.percentiles import pooled_percentile
 from tailmark.stats.quantiles import Floats
 from tailmark.stats.rounds import (
     mean_by_round,
+    rounds_for_tail_mean,
     rounds_needed,
     tail_mean_by_round,
     tail_quantile,
@@ -31,10 +32,7 @@ CONFIDENCE = 0.95
 TAIL = 0.05
 _FACTOR = 1.5
 _EARLIEST = 30
-"""Rare disturbances are likelier seen than not by then; a rule that looks sooner believes in luck.
-
-With one round in ten disturbed, looks from 12 rounds on covered 91 % (simulated)."""
-_UNIT = (0.0, 1.0)
+"""Rare disturbances are likelier seen than not by then; who looks sooner believes in luck."""
 _QUALITIES = {
     "mean": "the mean of {}",
     "tail": "the 5 % tail of {}",
@@ -132,7 +130,7 @@ class HalfWidth:
         if self.of == "tail":
             return rounds_needed(TAIL, confidence)
         if self.of == "cvar":
-            return _least_for_cvar()
+            return rounds_for_tail_mean(TAIL)
         return 2
 
     def explain(self, looks: tuple[int, ...]) -> str:
@@ -253,23 +251,8 @@ def estimate(of: str, values: Floats, confidence: float) -> Estimate:
     if of == "tail":
         return tail_quantile(values, TAIL, confidence=confidence)
     if of == "cvar":
-        return tail_mean_by_round(values, TAIL, confidence=confidence, bounds=_UNIT)
-    undefined = "in some round no answer was on time to be graded"
-    return mean_by_round(values, confidence=confidence, bounds=_UNIT, undefined=undefined)
-
-
-@lru_cache(maxsize=1)
-def _least_for_cvar() -> int:
-    """How many rounds the CVaR's interval takes: asked of the estimator itself."""
-    values = np.random.default_rng(0).random(2_000)
-    low, high = 1, len(values)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if estimate("cvar", values[:middle], CONFIDENCE).low is None:
-            low = middle
-        else:
-            high = middle
-    return high
+        return tail_mean_by_round(values, TAIL, confidence=confidence, bounds=UNIT)
+    return mean_by_round(values, confidence=confidence, bounds=UNIT, undefined=UNGRADED)
 
 
 def _each(looks: int) -> float:

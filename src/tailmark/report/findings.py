@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tailmark.analysis.at_deadline import AtDeadline
+from tailmark.analysis.at_deadline import AtDeadline, said_at
 from tailmark.analysis.curve import POINTS, Curve, quality_curve
 from tailmark.analysis.extremes import Extremes, extremes
 from tailmark.analysis.gate import Verdict, judge
 from tailmark.analysis.prediction import Prediction, predict
 from tailmark.analysis.samples import SampleRecord, notable_samples
-from tailmark.analysis.summary import Summary, summarize
+from tailmark.analysis.summary import Summary, resolve, summarize
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
+from tailmark.quality.late import parse_policy
 from tailmark.records.model import Round, Rounds, Run
 from tailmark.records.store import open_run
 
@@ -105,7 +106,9 @@ def find(
         points=points(len(run)),
     )
     grid = curve.deadlines_ns.tolist()
-    everywhere = summarize(run, metric=metric, deadlines=grid, on_late=on_late, time=time)
+    policy = parse_policy(summary.on_late)
+    labels = resolve(grid, curve.deadlines_ns)
+    everywhere = (said_at(curve.grades, k, labels[ns], policy) for k, ns in enumerate(grid))
     first = summary.at[summary.first].deadline_ns
     slowest, varied = notable_samples(run, deadline_ns=first, metric=metric, time=time)
     verdict, doubt = _verdict(run)
@@ -114,7 +117,7 @@ def find(
         run=run,
         summary=summary,
         curve=curve,
-        at=tuple(asked.get(one.deadline_ns, one) for one in everywhere.at),
+        at=tuple(asked.get(one.deadline_ns, one) for one in everywhere),
         window=_window(summary, grid),
         start=grid.index(first),
         verdict=verdict,

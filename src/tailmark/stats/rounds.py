@@ -105,12 +105,11 @@ def mean_by_round(
     if n == 0 or np.isnan(values).any():
         return estimate(value=None, method="t over rounds", reason=undefined)
     mean = float(np.mean(values))
-    method = over_rounds(
-        "skewness-corrected t" if n >= _SKEW_NEEDS else "t", n, float(inflation(values))
-    )
+    inflated = float(inflation(values))
+    method = over_rounds("skewness-corrected t" if n >= _SKEW_NEEDS else "t", n, inflated)
     if n < 2:
         return estimate(value=mean, method=method, reason=TWO_ROUNDS)
-    low, high = mean_interval(values, confidence)
+    low, high = mean_interval(values, confidence, inflated=inflated)
     return estimate(
         value=mean,
         low=max(bounds[0], float(low)),
@@ -174,6 +173,16 @@ def rounds_needed(share: float, confidence: float = 0.95, inflated: float = 1.0)
     return math.ceil(independent * inflated)
 
 
+def rounds_for_tail_mean(share: float, inflated: float = 1.0) -> int:
+    """How many rounds bear an interval for CVaR: 200 for 5 %, ten of them in the tail.
+
+    Args:
+        share: Of the rounds, the worst.
+        inflated: How many rounds are worth an independent one.
+    """
+    return math.ceil(_CVAR_NEEDS / share * inflated)
+
+
 def inflation_below(values: Floats, share: float) -> float:
     """How many rounds are worth an independent one, as to which of them lie in the lower tail."""
     return float(inflation((values <= lower_quantile(values, share)).astype(np.float64)))
@@ -206,7 +215,7 @@ def tail_mean_by_round(
     influence = edge - np.maximum(edge - values, 0) / share
     inflated = float(inflation(influence))
     method = over_rounds("influence function", n, inflated)
-    needs = math.ceil(_CVAR_NEEDS / share * inflated)
+    needs = rounds_for_tail_mean(share, inflated)
     if n < needs:
         worst = f"the worst {100 * share:g} %"
         return estimate(
@@ -214,7 +223,8 @@ def tail_mean_by_round(
             method=method,
             reason=f"{worst} needs {needs} rounds for an interval, have {n}",
         )
-    low, high = mean_interval(influence, confidence, freedom=share * n / 2 / inflated)
+    freedom = share * n / 2 / inflated
+    low, high = mean_interval(influence, confidence, freedom=freedom, inflated=inflated)
     return estimate(
         value=value,
         low=max(bounds[0], min(float(low), value)),
