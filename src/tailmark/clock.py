@@ -5,7 +5,12 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """A monotonic clock in integer nanoseconds."""
+    """A monotonic clock in integer nanoseconds.
+
+    ``oversleep_ns`` is how late its sleeps may end: who must be on time wakes that much earlier.
+    """
+
+    oversleep_ns: int
 
     def now_ns(self) -> int:
         """Nanoseconds since some fixed moment."""
@@ -22,6 +27,7 @@ class MonotonicClock:
     ``now_ns`` is the C function itself, so that reading it costs no Python frame.
     """
 
+    oversleep_ns = 200_000
     now_ns = staticmethod(time.perf_counter_ns)
 
     def sleep_ns(self, duration_ns: int) -> None:

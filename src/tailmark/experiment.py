@@ -13,12 +13,13 @@ from tailmark import plugins
 from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
 from tailmark.drive.isolated import IsolatedService
+from tailmark.drive.loadgen.settings import LoadGen, check_scenario
 from tailmark.drive.service import Timed
 from tailmark.errors import InputError, nearest
 from tailmark.quality.late import parse_policy
 from tailmark.quality.requirement import parse_requirement
-from tailmark.records.model import Int32s
-from tailmark.scenario.base import Order, Scenario
+from tailmark.scenario.base import Order, Scenario, Schedule
+from tailmark.scenario.queueing import Queueing
 from tailmark.scenario.single_stream import SingleStream
 from tailmark.stopping import Until, at_most
 from tailmark.system.base import System
@@ -32,7 +33,8 @@ _QUALITY = ("metric", "deadlines", "on_late")
 class Experiment:
     """A measurement before it is made; its fields are `measure`'s arguments, and ``folder``.
 
-    ``folder`` is where the experiment file is, to record its git commit.
+    ``engine`` is None for our own; ``folder`` is where the experiment file is, to record its git
+    commit.
 
     Raises:
         InputError: A setting that cannot be carried out.
@@ -51,6 +53,8 @@ class Experiment:
     seed: int = 0
     timeout_ns: int = 10**10
     isolate: bool = False
+    queueing: Queueing = field(default_factory=Queueing)
+    engine: LoadGen | None = None
     folder: Path | None = None
 
     def __post_init__(self) -> None:
@@ -75,19 +79,33 @@ class Experiment:
             )
         if self.require is not None:
             parse_requirement(self.require)
+        if self.engine is not None:
+            check_scenario(self.scenario, self.order)
+            if self.isolate:
+                raise InputError(
+                    "isolate: true is not LoadGen's: it always runs the system in a process of its "
+                    "own, and goes on with no other; leave isolate out, or use engine: tailmark"
+                )
 
     @property
     def at_most(self) -> int:
         """The most rounds it may take."""
         return at_most(self.rounds)
 
-    def schedule(self, samples: int, index: int) -> Int32s:
-        """The samples of round ``index`` in the order they are sent."""
+    def schedule(self, samples: int, index: int) -> Schedule:
+        """What is sent in round ``index``, and when."""
         return self.scenario.schedule(samples, order=self.order, seed=self.seed, index=index)
 
     def isolated(self) -> IsolatedService:
         """What answers it, in a process of its own; not started yet."""
-        return IsolatedService(self.workload, self.system, self.decode, self.timed, self.timeout_ns)
+        return IsolatedService(
+            self.workload,
+            self.system,
+            self.decode,
+            self.timed,
+            self.timeout_ns,
+            self.queueing.batch,
+        )
 
     def describe(self) -> dict[str, Any]:
         """As plain data, for ``run.json``."""
@@ -99,9 +117,11 @@ class Experiment:
                 "decode": self.decode.describe(),
                 "timeout_ns": self.timeout_ns,
                 "isolate": self.isolate,
+                **self.queueing.describe(),
             },
             "scenario": self.scenario.describe(),
             "rounds": self.rounds.describe() if isinstance(self.rounds, Until) else self.rounds,
+            "engine": self.engine.describe() if self.engine else "tailmark",
             "warmup": self.warmup,
             "timed": self.timed,
             "quality": {

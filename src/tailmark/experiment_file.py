@@ -13,12 +13,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from tailmark import plugins
+from tailmark.drive.loadgen.settings import LoadGen
 from tailmark.drive.service import Timed
 from tailmark.errors import ExperimentError, InputError, nearest
 from tailmark.experiment import Experiment
 from tailmark.scenario.base import Order
+from tailmark.scenario.queueing import Queueing
 from tailmark.stopping import Until
 from tailmark.units import parse_duration
+
+_ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding")
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -42,7 +46,7 @@ class _Schema(BaseModel):
     rounds: Any = 100
     warmup: int = 50
     timed: Timed = "inference"
-    engine: Literal["tailmark"] = "tailmark"
+    engine: Any = "tailmark"
     quality: _Quality = _Quality()
     require: dict[str, Any] | None = None
     seed: int = 0
@@ -81,16 +85,19 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
     isolate = system.pop("isolate", False)
     if not isinstance(isolate, bool):
         raise ExperimentError(f"system.isolate is {isolate!r}: true or false")
+    queueing = _queueing(system)
     quality = schema.quality.model_dump()
     quality["deadlines"] = [str(d) for d in quality["deadlines"]]
     return Experiment(
         workload=_plugin("workloads", "workload", workload, folder, ("order",)),
-        system=_plugin("systems", "system", system, folder, ("decode", "timeout", "isolate")),
+        system=_plugin("systems", "system", system, folder, _ANY_SYSTEM),
         decode=_plugin("decoders", "system.decode", decode, folder),
         scenario=_plugin("scenarios", "scenario", dict(schema.scenario), folder),
         order=order,
         timeout_ns=timeout_ns,
         isolate=isolate,
+        queueing=queueing,
+        engine=_engine(schema.engine, folder),
         rounds=_rounds(schema.rounds),
         warmup=schema.warmup,
         timed=schema.timed,
@@ -99,6 +106,41 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
         seed=schema.seed,
         folder=folder,
     )
+
+
+def _queueing(system: dict[str, Any]) -> Queueing:
+    """``workers``, ``batch: {max, wait}`` and ``max_outstanding``, taken out of the system's."""
+    batch = system.pop("batch", {})
+    if not isinstance(batch, dict):
+        raise ExperimentError(f"system.batch is {batch!r}: write {{max: 8, wait: 2ms}}")
+    for key in batch:
+        if key not in ("max", "wait"):
+            raise ExperimentError(
+                f"system.batch has no setting {key!r}{nearest(str(key), ('max', 'wait'))}: "
+                "it has max, wait"
+            )
+    most = system.pop("max_outstanding", None)
+    return Queueing(
+        workers=_validated(int, system.pop("workers", 1), "system.workers"),
+        batch=_validated(int, batch.get("max", 1), "system.batch.max"),
+        batch_wait_ns=parse_duration(batch.get("wait", "0ms"), "system.batch.wait"),
+        max_outstanding=_validated(int | None, most, "system.max_outstanding"),
+    )
+
+
+def _engine(given: Any, folder: Path) -> LoadGen | None:
+    """``tailmark``, ``loadgen``, or ``{kind: loadgen, min_duration: 60s, …}``."""
+    settings = dict(given) if isinstance(given, dict) else {"kind": given}
+    kind = settings.pop("kind", None)
+    if kind == "tailmark" and not settings:
+        return None
+    if kind != "loadgen":
+        raise ExperimentError(
+            f"engine is {given!r}: write tailmark, loadgen, or {{kind: loadgen, min_duration: 60s}}"
+        )
+    _known_keys(LoadGen, settings, "engine")
+    engine = _validated(LoadGen, _with_paths(LoadGen, settings, folder), "engine")
+    return engine  # type: ignore[no-any-return]
 
 
 def _rounds(given: Any) -> int | Until:

@@ -154,6 +154,6 @@ def _hops(now: Callable[[], int]) -> Any:
     with IsolatedService(Digits(), system, Labels(), "inference", timeout_ns=10**10) as service:
         for i in range(_HOPS):
             began = now()
-            service.ask(0)
+            service.ask([0])
             spent[i] = now() - began
     return spent

@@ -5,7 +5,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +19,7 @@ from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
 from tailmark.drive.driver import Driver, no_garbage_collection, set_up_kept
 from tailmark.drive.flight import InFlight
-from tailmark.drive.service import Timed, open_service
+from tailmark.drive.service import Service, Timed, open_service
 from tailmark.drive.watchdog import OverdueError, Watchdog
 from tailmark.errors import (
     EveryQueryFailedError,
@@ -203,22 +203,26 @@ def _measure(
             },
         )
         say("warming up")
-        order = np.resize(experiment.schedule(len(samples), 0), experiment.warmup)
-        recording = driver.recording(len(order))
-        with no_garbage_collection(), flight.sending("the warm-up", order, recording):
-            driver.drive(order, recording, Catalogue(experiment.decode.columns, {}).number)
+        first = experiment.schedule(len(samples), 0).sample
+        warm = driver.warm_up(np.resize(first, experiment.warmup))
+        recording = driver.recording(warm)
+        with no_garbage_collection(), flight.sending("the warm-up", warm.sample, recording):
+            driver.drive(warm, recording, Catalogue(experiment.decode.columns, {}).number)
 
         while not enough():
             index = log.rounds
             say(f"measuring, {lookout.brief}" if lookout.brief else "measuring")
-            order = experiment.schedule(len(samples), index)
-            recording = driver.recording(len(order))
+            schedule = experiment.schedule(len(samples), index)
+            recording = driver.recording(schedule)
             began = datetime.now(UTC).isoformat(timespec="milliseconds")
-            with no_garbage_collection(), flight.sending(f"round {index}", order, recording):
-                start_ns = driver.drive(order, recording, log.outputs.number)
+            with (
+                no_garbage_collection(),
+                flight.sending(f"round {index}", schedule.sample, recording),
+            ):
+                start_ns = driver.drive(schedule, recording, log.outputs.number)
             one = recording.to_round(
                 index,
-                order,
+                schedule,
                 start_ns=start_ns,
                 timeout_ns=experiment.timeout_ns,
                 facts={
@@ -228,6 +232,8 @@ def _measure(
                     "garbage_collection": "off",
                 },
             )
+            recording.failures.update(driver.afterwards)
+            driver.afterwards.clear()
             log.add(one, recording.failures)
             if index == 0 and log.first_cause:
                 raise EveryQueryFailedError(
@@ -241,15 +247,31 @@ def _opened(
     experiment: Experiment, samples: Samples, flight: InFlight, clock: Clock
 ) -> Iterator[Driver]:
     """The system, open in this process or in one of its own."""
+    queueing, timed = experiment.queueing, experiment.timed
+    workers = range(queueing.workers)
+    common = (timed, clock, queueing, experiment.timeout_ns)
     if experiment.isolate:
-        with experiment.isolated() as isolated:
-            yield Driver(isolated, experiment.timed, clock.now_ns)
-    else:
-        service = open_service(
-            samples, experiment.system, experiment.decode, experiment.timed, flight.trying
-        )
-        flight.trying(None)
-        yield Driver(service, experiment.timed, clock.now_ns)
+        with ExitStack() as stack:
+            isolated = [stack.enter_context(experiment.isolated()) for _ in workers]
+            yield Driver(isolated, *common)
+        return
+
+    def another() -> Service:
+        return service.again(experiment.system)
+
+    service = open_service(
+        samples,
+        experiment.system,
+        experiment.decode,
+        timed,
+        flight.trying,
+        batch=queueing.batch,
+    )
+    flight.trying(None)
+    services = [service, *(another() for _ in workers[1:])]
+    driver = Driver(services, *common, reopen=another)
+    driver.check()
+    yield driver
 
 
 @contextmanager

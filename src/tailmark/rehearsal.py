@@ -44,7 +44,7 @@ def rehearse(experiment: Experiment) -> Rehearsal:
         opened = service.opened
         outcomes = []
         for index in range(_TRIES):
-            outcomes.append(service.ask(index % samples))
+            outcomes.append(service.ask([index % samples]))
             if not isinstance(outcomes[-1], Reply):
                 service.restart()
     replies = [one for one in outcomes if isinstance(one, Reply)]

@@ -48,7 +48,7 @@ def test_each_row_has_its_own_answer_or_its_own_failure(kinds: list[str], hold: 
     counted = Counter({"OSError: down": kinds.count("raises")})
     counted["ValueError: NaN"] = kinds.count("unreadable")
     assert recording.failures == +counted
-    assert recording.position() == rows
+    assert recording.position() is None
 
 
 @pytest.mark.parametrize("hold", [1, 4])
@@ -84,4 +84,4 @@ def test_a_null_query_keeps_nothing() -> None:
     nothing: Any = [None]
     issue(np.zeros(3, np.int32), nothing, lambda _: None, recording, clock.now_ns)
     assert list(recording.output_id) == [-1, -1, -1]
-    assert recording.position() == 3
+    assert recording.position() is None

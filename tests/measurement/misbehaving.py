@@ -78,3 +78,10 @@ def ends_when_armed(batch: Any) -> Any:
         armed.write_text("fired")
         os._exit(1)
     return right(batch)
+
+
+def dies_on_five(batch: Any) -> Any:
+    """Labels; sample 5 ends the process."""
+    if int(batch[0]) == 5:
+        os._exit(7)
+    return np.asarray(batch) % 3

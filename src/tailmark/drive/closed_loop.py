@@ -8,14 +8,12 @@ a time: what decoding leaves in the caches slows the query after it, so those ar
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tailmark.drive.isolated import IsolatedService, Outcome
+from tailmark.drive.backlog import Backlog, Number
 from tailmark.drive.recording import Recording
-from tailmark.drive.service import Service
+from tailmark.drive.serving import Serve
 from tailmark.drive.watchdog import STOPS
 from tailmark.records.model import Int32s
-
-Number = Callable[[Any], int]
-"""Turns a decoded answer into the number it is stored under."""
+from tailmark.scenario.base import Schedule
 
 
 def issue(
@@ -73,61 +71,33 @@ def issue(
     settle()
 
 
-def issue_staged(
-    order: Int32s, service: Service, recording: Recording, now: Callable[[], int], number: Number
-) -> None:
-    """Time preprocessing, inference and postprocessing, each and together."""
-    inputs, prepare, decode = service.inputs, service.prepare, service.decode
-    predict = service.predictor.predict
-    preprocess, inference, postprocess = recording.stages
-    for row, sample in enumerate(order.data):
-        one = inputs[sample]
-        began = prepared = inferred = now()
-        answer = None
-        try:
-            batch = prepare(one)
-            prepared = inferred = now()
-            output = predict(batch)
-            inferred = now()
-            answer = decode(output)
-        except STOPS:
-            raise
-        except BaseException as cause:  # noqa: BLE001 - the system may raise anything
-            recording.fail(row, cause)
-        ended = now()
-        if answer is not None:
-            recording.output_id[row] = number(answer)
-        preprocess[row] = prepared - began
-        inference[row] = inferred - prepared
-        postprocess[row] = ended - inferred
-        recording.issued[row] = began
-        recording.completed[row] = ended
-
-
-def issue_isolated(
-    order: Int32s,
-    service: IsolatedService,
+def issue_queries(
+    schedule: Schedule,
+    serve: Serve,
     recording: Recording,
     now: Callable[[], int],
-    number: Number,
+    backlog: Backlog | None,
+    batch: int = 1,
 ) -> None:
-    """Time the calls of a service in another process, the hop included."""
-    stages = recording.stages
-    for row, sample in enumerate(order.data):
+    """Send query after query, its samples in batches, one after another.
+
+    Args:
+        schedule: A closed loop's.
+        serve: Answers a batch.
+        recording: Filled row by row.
+        now: The clock.
+        backlog: Settled between queries whenever it is full.
+        batch: The most samples answered at once.
+    """
+    rows, issued, due = len(schedule), recording.issued, recording.due
+    for first in range(0, rows, schedule.per_query):
+        last = min(first + schedule.per_query, rows)
         began = now()
-        outcome = service.ask(sample)
-        ended = now()
-        if not isinstance(outcome, Outcome):
-            for column, name in zip(
-                stages, ("preprocess", "inference", "postprocess"), strict=True
-            ):
-                column[row] = getattr(outcome, f"{name}_ns")
-            if outcome.answer is not None:
-                recording.output_id[row] = number(outcome.answer)
-            else:
-                recording.fail(row, outcome.failure or "failed")
-        else:
-            recording.fail(row, outcome.what, outcome.status)
-            service.restart()
-        recording.issued[row] = began
-        recording.completed[row] = ended
+        for row in range(first, last):
+            issued[row] = due[row] = began
+        for begin in range(first, last, batch):
+            serve(range(begin, min(begin + batch, last)))
+        if backlog is not None and backlog.full:
+            backlog.settle()
+    if backlog is not None:
+        backlog.settle()

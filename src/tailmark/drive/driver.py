@@ -1,69 +1,262 @@
-"""A service ready to be driven, wherever it lives."""
+"""A service ready to be driven, wherever it lives and however it is asked."""
 
 import gc
+import threading
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from tailmark.drive.closed_loop import Number, issue, issue_isolated, issue_staged
+import numpy as np
+
+from tailmark.clock import Clock
+from tailmark.drive.backlog import Backlog, Number
+from tailmark.drive.closed_loop import issue, issue_queries
 from tailmark.drive.isolated import IsolatedService
+from tailmark.drive.one_worker import OneWorker, infer_in_turn
+from tailmark.drive.pool import Pool
 from tailmark.drive.recording import Recording
+from tailmark.drive.responding import Exchange
 from tailmark.drive.service import Opened, Service, Timed
+from tailmark.drive.serving import Serve, server
+from tailmark.drive.waiting import sharp_timer
+from tailmark.errors import SystemSetupError
 from tailmark.records.model import Int32s
+from tailmark.scenario.base import Schedule
+from tailmark.scenario.queueing import Queueing
+from tailmark.system.asynchronous import Waited
+
+_HELD_BYTES = 1 << 28
+"""What outputs may take up in memory while a queue leaves no time to decode them."""
 
 
 @dataclass(frozen=True)
 class Driver:
-    """Sends queries to a service in this process, or in a process of its own.
+    """Sends queries to services in this process, or in processes of their own.
 
     Args:
-        service: What answers.
+        services: What answers: one a worker.
         timed: Whether the clock holds inference alone.
-        now: The clock.
+        clock: Tells the time, and sleeps.
+        queueing: How queries wait.
+        timeout_ns: How long an answer may take.
+        reopen: Opens another service in this process, in place of one that is stuck; a process
+            of its own is ended and started anew by itself.
+        afterwards: What systems did when their round was over; by what, counted.
     """
 
-    service: Service | IsolatedService
+    services: list[Service] | list[IsolatedService]
     timed: Timed
-    now: Callable[[], int]
+    clock: Clock
+    queueing: Queueing
+    timeout_ns: int
+    reopen: Callable[[], Service] | None = None
+    afterwards: Counter[str] = field(default_factory=Counter)
 
     @property
     def opened(self) -> Opened:
         """What the service says of itself."""
-        return self.service.opened
+        return self.services[0].opened
 
-    def recording(self, rows: int) -> Recording:
+    @property
+    def in_threads(self) -> bool:
+        """Whether others than the caller's thread serve; they are watched here."""
+        return len(self.services) > 1 or self._responder is not None
+
+    @property
+    def _responder(self) -> Waited | None:
+        first = self.services[0]
+        if isinstance(first, Service) and isinstance(first.predictor, Waited):
+            return first.predictor
+        return None
+
+    def check(self) -> None:
+        """Refuse what cannot be driven as asked.
+
+        Raises:
+            SystemSetupError: Stages of a system that answers by itself, or workers for it.
+        """
+        if self._responder is None:
+            return
+        if self.timed == "total":
+            raise SystemSetupError(
+                "the system answers by itself, so its stages cannot be timed from here: set timed: "
+                "inference, and have it preprocess"
+            )
+        if self.queueing.workers > 1 or self.queueing.batch > 1:
+            raise SystemSetupError(
+                "the system answers by itself, so it has its own workers and batches: leave out "
+                "system.workers and system.batch"
+            )
+
+    @property
+    def _staged(self) -> bool:
+        return self.timed == "total" or isinstance(self.services[0], IsolatedService)
+
+    def _alone(self, schedule: Schedule) -> bool:
+        """Whether no query ever waits for another."""
+        one_at_a_time = schedule.due_ns is None and schedule.per_query == 1
+        return one_at_a_time and not self.in_threads and not self._staged
+
+    def recording(self, schedule: Schedule) -> Recording:
         """An empty recording with the columns this driver fills."""
-        staged = self.timed == "total" or isinstance(self.service, IsolatedService)
-        return Recording(rows, stages=staged)
+        staged = self._staged and self._responder is None
+        closed = schedule.due_ns is None and schedule.per_query == 1 and not self.in_threads
+        return Recording(len(schedule), stages=staged, queue=not closed)
 
-    def drive(self, order: Int32s, recording: Recording, number: Number) -> int:
-        """Send every query, each when the last has completed; say when the first was due.
+    def warm_up(self, samples: Int32s) -> Schedule:
+        """A closed loop that keeps every worker busy, with batches as large as they come."""
+        together = self.queueing.batch * len(self.services)
+        return Schedule(sample=samples, per_query=max(1, min(together, len(samples))))
+
+    def drive(self, schedule: Schedule, recording: Recording, number: Number) -> int:
+        """Send every query, and return when each is answered or given up; say when it began.
 
         Args:
-            order: The samples to send.
-            recording: Filled row by row.
+            schedule: What is sent, and when.
+            recording: From `recording`; filled row by row.
             number: Stores an answer.
         """
-        start_ns = self.now()
-        if isinstance(self.service, IsolatedService):
-            issue_isolated(order, self.service, recording, self.now, number)
-        elif self.timed == "total":
-            issue_staged(order, self.service, recording, self.now, number)
-        else:
-            self._infer(self.service, order, recording, number)
+        if self._alone(schedule):
+            return self._issue(schedule, recording, number)
+        with sharp_timer():
+            start_ns = self._begin(schedule, recording)
+            if self._responder is not None:
+                self._exchange(schedule, recording, number)
+            elif len(self.services) > 1:
+                self._pool(schedule, recording, _one_at_a_time(number))
+            else:
+                self._serve(schedule, recording, number)
         return start_ns
 
-    def _infer(self, service: Service, order: Int32s, recording: Recording, number: Number) -> None:
+    def _begin(self, schedule: Schedule, recording: Recording) -> int:
+        """Fix the moments of an open loop, a little ahead where the clock runs by itself."""
+        if schedule.due_ns is None:
+            return self.clock.now_ns()
+        due_ns = np.repeat(schedule.due_ns, schedule.per_query)[: len(schedule)]
+        start_ns = self.clock.now_ns() + self.clock.oversleep_ns
+        recording.due = array("q", (due_ns + start_ns).astype(np.int64).tobytes())
+        return start_ns
+
+    def _issue(self, schedule: Schedule, recording: Recording, number: Number) -> int:
+        service = self._here(self.services[0])
+        start_ns = self.clock.now_ns()
         issue(
-            order,
+            schedule.sample,
             service.inputs,
             service.predictor.predict,
             recording,
-            self.now,
+            self.clock.now_ns,
             service.decode,
             number,
             hold=service.hold,
         )
+        return start_ns
+
+    def _serve(self, schedule: Schedule, recording: Recording, number: Number) -> None:
+        """One worker, in this thread."""
+        service = self.services[0]
+        closed = schedule.due_ns is None
+        backlog = self._backlog(recording, number, closed=closed)
+        queueing = self.queueing
+        plain = queueing.batch == 1 and queueing.max_outstanding is None
+        if not closed and plain and backlog is not None:
+            here = self._here(service)
+            infer_in_turn(
+                schedule.sample,
+                here.inputs,
+                here.predictor.predict,
+                recording,
+                self.clock,
+                self.timeout_ns,
+                backlog,
+            )
+            return
+        serve = self._server(service, schedule.sample, recording, backlog, number)
+        if closed:
+            issue_queries(schedule, serve, recording, self.clock.now_ns, backlog, queueing.batch)
+        else:
+            OneWorker(serve, recording, self.clock, queueing, self.timeout_ns, backlog).run()
+
+    def _pool(self, schedule: Schedule, recording: Recording, number: Number) -> None:
+        backlog = self._backlog(recording, number, closed=schedule.due_ns is None)
+
+        def serving(service: Service | IsolatedService) -> Serve:
+            return self._server(service, schedule.sample, recording, backlog, number)
+
+        reopen = self.reopen
+
+        def replace(place: int) -> Serve:
+            fresh: Any = reopen()  # type: ignore[misc]
+            self.services[place] = fresh
+            return serving(fresh)
+
+        Pool(
+            [serving(service) for service in self.services],
+            replace if reopen is not None else None,
+            recording,
+            self.clock,
+            self.queueing,
+            self.timeout_ns,
+            backlog,
+        ).run(schedule)
+
+    def _exchange(self, schedule: Schedule, recording: Recording, number: Number) -> None:
+        service, responder = self._here(self.services[0]), self._responder
+        backlog = self._backlog(recording, number, closed=schedule.due_ns is None)
+        if responder is None or backlog is None:
+            raise ValueError("not a responder timed by its inference")
+        Exchange(
+            responder.responder,
+            service.inputs,
+            schedule.sample,
+            recording,
+            self.clock,
+            self.queueing,
+            self.timeout_ns,
+            backlog,
+            self._note_later,
+        ).run(schedule)
+
+    def _note_later(self, what: str) -> None:
+        self.afterwards[what] += 1
+
+    def _server(
+        self,
+        service: Service | IsolatedService,
+        order: Int32s,
+        recording: Recording,
+        backlog: Backlog | None,
+        number: Number,
+    ) -> Serve:
+        return server(service, self.timed, order, recording, self.clock.now_ns, backlog, number)
+
+    def _backlog(self, recording: Recording, number: Number, *, closed: bool) -> Backlog | None:
+        """Where outputs wait; None where they are decoded inside the clock or elsewhere."""
+        service = self.services[0]
+        if isinstance(service, IsolatedService) or recording.stages:
+            return None
+        hold = service.hold
+        if not closed and service.predictor.fresh:
+            hold = max(hold, _HELD_BYTES // max(service.output_bytes, 1))
+        return Backlog(recording, service.decode, number, hold, self.clock.now_ns)
+
+    def _here(self, service: Service | IsolatedService) -> Service:
+        if isinstance(service, IsolatedService):
+            raise TypeError("a service in another process has no predictor here")
+        return service
+
+
+def _one_at_a_time(number: Number) -> Number:
+    lock = threading.Lock()
+
+    def locked(answer: object) -> int:
+        with lock:
+            return number(answer)
+
+    return locked
 
 
 @contextmanager

@@ -36,14 +36,14 @@ class InFlight:
             return self._trying
         if self._sending is None:
             return None
-        where, order, recording = self._sending
+        where, _, recording = self._sending
         row = recording.position()
-        return (where, row) if row < len(order) else None
+        return None if row is None else (where, row)
 
     def name(self) -> str:
         """The call in words."""
         if self._sending is None:
             return f"the first query (sample {self._ids[self._trying or 0]!r})"
         where, order, recording = self._sending
-        row = min(recording.position(), len(order) - 1)
+        row = recording.position() or 0
         return f"query {row} of {where} (sample {self._ids[order[row]]!r})"

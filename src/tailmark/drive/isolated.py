@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -19,12 +20,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from tailmark.decode.base import Decoder
+from tailmark.drive.failures import describe_failure
 from tailmark.drive.service import (
     FIRST_TRIES,
     Opened,
     Reply,
     Timed,
-    describe_failure,
     open_service,
 )
 from tailmark.errors import InputError, SystemSetupError
@@ -62,16 +63,23 @@ class IsolatedService:
         decoder: Bound by the child.
         timed: As for `open_service`.
         timeout_ns: How long a query may take before the process is killed.
+        batch: The most samples it is asked for at once.
     """
 
     def __init__(
-        self, workload: Workload, system: System, decoder: Decoder, timed: Timed, timeout_ns: int
+        self,
+        workload: Workload,
+        system: System,
+        decoder: Decoder,
+        timed: Timed,
+        timeout_ns: int,
+        batch: int = 1,
     ) -> None:
         self._timeout_s = timeout_ns / 1e9
         self._skip: set[int] = set()
         self.opened: Opened
         try:
-            self._recipe = pickle.dumps((workload, system, decoder, timed))
+            self._recipe = pickle.dumps((workload, system, decoder, timed, batch))
         except (pickle.PicklingError, AttributeError, TypeError) as cause:
             raise _not_found(cause) from cause
 
@@ -150,10 +158,10 @@ class IsolatedService:
         self._stop()
         self._start()
 
-    def ask(self, index: int) -> Reply | Outcome:
-        """Answer one sample; an `Outcome` if no reply came, after which `restart` is due."""
+    def ask(self, samples: Sequence[int]) -> Reply | Outcome:
+        """Answer a batch; an `Outcome` if no reply came, after which `restart` is due."""
         try:
-            self._pipe.send(index)
+            self._pipe.send(samples)
             if not self._pipe.poll(self._timeout_s):
                 return Outcome(Status.timed_out, f"no answer within {self._timeout_s:g} s")
             reply: Reply = self._pipe.recv()
@@ -188,9 +196,11 @@ def _serve(pipe: Connection) -> None:
     """The child's end: open once, then answer until the parent is gone."""
     sys.path[:], recipe, skip = pipe.recv()
     try:
-        workload, system, decoder, timed = _unpacked(recipe)
+        workload, system, decoder, timed, batch = _unpacked(recipe)
         samples = workload.open()
-        service = open_service(samples, system, decoder, timed, tick=pipe.send, skip=skip)
+        service = open_service(
+            samples, system, decoder, timed, tick=pipe.send, skip=skip, batch=batch
+        )
     except InputError as cause:
         pipe.send(cause)
         return

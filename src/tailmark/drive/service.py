@@ -5,16 +5,17 @@ The same service answers in our own process and in an isolated one.
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tailmark.decode.base import Decode, Decoder
+from tailmark.drive.failures import describe_failure
 from tailmark.drive.watchdog import STOPS
 from tailmark.errors import SystemSetupError, WorkloadError
 from tailmark.records.catalogue import Answer
-from tailmark.system.base import Batch, Predictor, System, with_batch_axis
+from tailmark.system.asynchronous import as_predictor
+from tailmark.system.base import Batch, Predictor, System, joined, split, with_batch_axis
 from tailmark.workload.base import Samples
 
 Timed = Literal["inference", "total"]
@@ -46,9 +47,9 @@ class Opened:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer as an isolated process reports it: no moments, only durations."""
+    """A batch's answers as an isolated process reports them: no moments, only durations."""
 
-    answer: Answer | None
+    answers: tuple[Answer, ...]
     failure: str | None
     preprocess_ns: int
     inference_ns: int
@@ -65,6 +66,7 @@ class Service:
         prepare: Raw sample to batch.
         decode: Raw output to answer.
         hold: How many outputs may wait to be decoded.
+        output_bytes: What one takes up.
         opened: What it says of itself.
     """
 
@@ -73,24 +75,37 @@ class Service:
     prepare: Callable[[Any], Batch]
     decode: Decode
     hold: int
+    output_bytes: int
     opened: Opened
 
-    def reply(self, index: int, timed: Timed) -> Reply:
-        """Answer one sample, timing each stage; what the system raises becomes a failure."""
+    def reply(self, samples: Sequence[int], timed: Timed) -> Reply:
+        """Answer a batch, timing each stage; what the system raises becomes a failure."""
         now = time.perf_counter_ns
-        one = self.inputs[index]
         began = prepared = inferred = now()
         try:
-            batch = self.prepare(one) if timed == "total" else one
+            batch = self.prepared(samples, timed)
             prepared = inferred = now()
             raw = self.predictor.predict(batch)
             inferred = now()
-            answer = self.decode(raw)
+            answers = tuple(map(self.decode, split(raw, len(samples))))
         except STOPS:
             raise
         except BaseException as cause:  # noqa: BLE001 - the system may raise anything
-            return Reply(None, describe_failure(cause), prepared - began, inferred - prepared, 0)
-        return Reply(answer, None, prepared - began, inferred - prepared, now() - inferred)
+            return Reply((), describe_failure(cause), prepared - began, inferred - prepared, 0)
+        return Reply(answers, None, prepared - began, inferred - prepared, now() - inferred)
+
+    def again(self, system: System) -> "Service":
+        """The same with another opening of the system; inputs are shared.
+
+        Raises:
+            SystemSetupError: The system cannot be opened more than once.
+        """
+        return replace(self, predictor=as_predictor(system.open()))
+
+    def prepared(self, samples: Sequence[int], timed: Timed) -> Batch:
+        """The batch of these samples, preprocessed first where that is timed."""
+        ones = [self.inputs[sample] for sample in samples]
+        return joined([self.prepare(one) for one in ones] if timed == "total" else ones)
 
 
 def open_service(
@@ -100,6 +115,7 @@ def open_service(
     timed: Timed,
     tick: Callable[[int], None],
     skip: Collection[int] = (),
+    batch: int = 1,
 ) -> Service:
     """Load everything, and answer a first query to see that the parts fit.
 
@@ -110,12 +126,13 @@ def open_service(
         timed: Whether preprocessing belongs into the clock, and so is not done yet.
         tick: Called with the sample before each first try, so that a watchdog can follow.
         skip: Samples not to try first: they are known to end the process.
+        batch: The most samples it will be given at once; tried too.
 
     Raises:
         InputError: The parts do not fit, or none of the first samples is answered.
     """
     began = time.perf_counter_ns()
-    predictor = system.open()
+    predictor = as_predictor(system.open())
     open_ns = time.perf_counter_ns() - began
     raws = [samples.load(i) for i in range(len(samples))]
 
@@ -128,11 +145,11 @@ def open_service(
     failure: BaseException | None = None
     first_tries = [i for i in range(len(raws)) if i not in skip][:FIRST_TRIES]
     for index in first_tries:
-        batch = prepare(raws[index])
+        one = prepare(raws[index])
         tick(index)
         began = time.perf_counter_ns()
         try:
-            raw = predictor.predict(batch)
+            raw = predictor.predict(one)
         except STOPS:
             raise
         except BaseException as cause:  # noqa: BLE001 - the system may raise anything
@@ -140,12 +157,15 @@ def open_service(
             continue
         first_query_ns = time.perf_counter_ns() - began
         decode, warnings = decoder.bind(raw, samples.classes, samples.references)
+        if batch > 1:
+            _try_batch(predictor, one, batch)
         return Service(
             predictor=predictor,
             inputs=inputs,
             prepare=prepare,
             decode=decode,
             hold=outputs_to_hold(raw) if predictor.fresh else 1,
+            output_bytes=_output_bytes(raw),
             opened=Opened(
                 system=predictor.describe(),
                 warnings=tuple(warnings),
@@ -162,6 +182,25 @@ def open_service(
         "measured: "
         f"{describe_failure(failure)}"
     ) from failure
+
+
+def _try_batch(predictor: Predictor, one: Batch, size: int) -> None:
+    """Answer the most there can be at once.
+
+    Raises:
+        SystemSetupError: The system takes no such batch, or does not answer each of its samples.
+    """
+    many = joined([one] * size)
+    predictor.check(many)
+    try:
+        split(predictor.predict(many), size)
+    except STOPS:
+        raise
+    except BaseException as cause:
+        raise SystemSetupError(
+            f"the system does not answer a batch of {size}: {describe_failure(cause)}; set "
+            "system.batch.max to what it takes"
+        ) from cause
 
 
 def _prepared(raws: list[Any], prepare: Callable[[Any], Batch], first: Batch) -> list[Any]:
@@ -185,12 +224,9 @@ def _available_memory() -> int | None:
 
 def outputs_to_hold(raw: Any) -> int:
     """As many as lie in the caches without crowding out the model."""
+    return max(1, min(_HELD_AT_MOST, _HELD_BYTES // max(_output_bytes(raw), 1)))
+
+
+def _output_bytes(raw: Any) -> int:
     parts = raw.values() if isinstance(raw, Mapping) else [raw]
-    size = sum(getattr(part, "nbytes", _HELD_BYTES) for part in parts)
-    return max(1, min(_HELD_AT_MOST, _HELD_BYTES // max(size, 1)))
-
-
-def describe_failure(cause: BaseException | None) -> str:
-    """An exception as one line; the home folder stays unnamed, for others may read it."""
-    first = (str(cause).strip().splitlines() or [""])[0].replace(str(Path.home()), "~")
-    return f"{type(cause).__name__}: {first}" if first else type(cause).__name__
+    return sum(getattr(part, "nbytes", _HELD_BYTES) for part in parts)

@@ -1,19 +1,66 @@
-"""The scenario seam: from (samples, seed, round) to what is sent when."""
+"""The scenario seam: from (samples, seed, round) to what is sent when. Pure, without a clock."""
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tailmark.records.model import Int32s
+from tailmark.records.model import Int32s, Int64s
 
-Order = Literal["fixed", "shuffled"]
+Order = Literal["fixed", "shuffled", "replacement", "equal-issue"]
+"""How samples are chosen, one pass over them after another.
+
+===========  ====================================================================================
+fixed        in the workload's order
+shuffled     each pass a new permutation (without replacement)
+replacement  each by itself at random (LoadGen's performance mode)
+equal-issue  shuffled, and no pass is left unfinished: every sample is sent equally often
+===========  ====================================================================================
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What is sent in one round, and when.
+
+    Args:
+        sample: Shape (rows,). The samples in the order they are sent.
+        due_ns: Shape (queries,), ascending, since the round began: an open loop, which does not
+            wait for answers. None is a closed loop: the next query when the last has completed.
+        per_query: Samples a query; the last query of a round may have fewer.
+        together: Whether a sample's answer counts from when the last of its query is there.
+    """
+
+    sample: Int32s
+    due_ns: Int64s | None = None
+    per_query: int = 1
+    together: bool = False
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.sample)
+
+    @property
+    def queries(self) -> int:
+        """How many queries the rows make."""
+        return -(-len(self.sample) // self.per_query)
 
 
 class Scenario(Protocol):
-    """A closed loop: the next query is sent when the last completes."""
+    """A recipe for schedules."""
 
-    def schedule(self, samples: int, *, order: Order, seed: int, index: int) -> Int32s:
-        """The samples of round ``index``, in the order they are sent; shape (queries,)."""
+    def schedule(self, samples: int, *, order: Order, seed: int, index: int) -> Schedule:
+        """What is sent in round ``index`` of a run, and when.
+
+        Args:
+            samples: In the workload.
+            order: How they are chosen.
+            seed: Of the run.
+            index: Which round; the schedule depends on nothing else.
+
+        Raises:
+            InputError: A setting does not fit the workload, or a file is not what it should be.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -21,8 +68,21 @@ class Scenario(Protocol):
         ...
 
 
-def permutation(samples: int, *, order: Order, seed: int, index: int) -> Int32s:
-    """Every sample once: in the workload's order, or shuffled by (seed, round) alone."""
+def select(samples: int, count: int, *, order: Order, seed: int, index: int) -> Int32s:
+    """What round ``index`` sends, pass after pass over the samples; shape (count,).
+
+    The first so many of a larger count are the same.
+    """
+    random = np.random.default_rng([seed, index])
+    if order == "replacement":
+        return random.integers(0, samples, count, dtype=np.int32)
+    in_order = np.arange(samples, dtype=np.int32)
     if order == "fixed":
-        return np.arange(samples, dtype=np.int32)
-    return np.random.default_rng([seed, index]).permutation(samples).astype(np.int32)
+        return np.resize(in_order, count)
+    passes = np.tile(in_order, (-(-count // samples), 1))
+    return random.permuted(passes, axis=1).reshape(-1)[:count]
+
+
+def whole_passes(count: int, samples: int, order: Order) -> int:
+    """``count``, or for ``equal-issue`` the next multiple of the samples."""
+    return -(-count // samples) * samples if order == "equal-issue" else count

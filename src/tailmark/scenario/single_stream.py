@@ -1,20 +1,31 @@
 """One query of one sample at a time, the next when the last completes (MLPerf's SingleStream)."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from tailmark.records.model import Int32s
-from tailmark.scenario.base import Order, permutation
+from tailmark.scenario.base import Order, Schedule, select, whole_passes
+from tailmark.scenario.settings import check_count
 
 
 @dataclass(frozen=True, kw_only=True)
 class SingleStream:
-    """Every sample once a round; scheduled = issued, so latency is the service time."""
+    """A closed loop of one: scheduled = issued, so latency is the service time.
 
-    def schedule(self, samples: int, *, order: Order, seed: int, index: int) -> Int32s:
+    Args:
+        queries: A round's; by default every sample once.
+    """
+
+    queries: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a round of nothing."""
+        check_count("scenario.queries", self.queries)
+
+    def schedule(self, samples: int, *, order: Order, seed: int, index: int) -> Schedule:
         """See `Scenario.schedule`."""
-        return permutation(samples, order=order, seed=seed, index=index)
+        count = whole_passes(self.queries or samples, samples, order)
+        return Schedule(sample=select(samples, count, order=order, seed=seed, index=index))
 
     def describe(self) -> dict[str, Any]:
-        """Nothing to set."""
-        return {"kind": "single-stream"}
+        """The settings."""
+        return {"kind": "single-stream", **asdict(self)}

@@ -1,11 +1,11 @@
-"""The system seam: a recipe that opens into a predictor.
+"""The system seam: a recipe that opens into a predictor, or into a responder.
 
 A recipe is plain data: it can be checked, stored, and opened in another process. A predictor is
-synchronous: it takes a batch and returns when the output is on the host. Neither knows the clock,
-the deadline or what is right.
+synchronous: it takes a batch and returns when the output is on the host; a responder takes queries
+and answers later. None knows the clock, the deadline or what is right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,10 +41,33 @@ class Predictor(Protocol):
         ...
 
 
-class System(Protocol):
-    """A recipe for a predictor."""
+Complete = Callable[..., None]
+"""``complete(ticket, output)`` or ``complete(ticket, error=cause)``; from any thread, once each."""
 
-    def open(self) -> Predictor:
+
+class Responder(Protocol):
+    """A live system that answers when it likes: it queues and batches by itself.
+
+    Each ticket is to be completed once, before ``submit`` returns or later from any thread.
+    """
+
+    def submit(self, tickets: Sequence[int], batches: Sequence[Batch], complete: Complete) -> None:
+        """Take a query: a ticket and a batch of one for each of its samples; do not wait."""
+        ...
+
+    def check(self, batch: Batch) -> None:
+        """See `Predictor.check`."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """See `Predictor.describe`."""
+        ...
+
+
+class System(Protocol):
+    """A recipe for a predictor or a responder."""
+
+    def open(self) -> Predictor | Responder:
         """Load the model.
 
         Raises:
@@ -70,3 +93,33 @@ def with_batch_axis(sample: Any) -> Batch:
 
 def _one(values: Any) -> npt.NDArray[Any]:
     return np.ascontiguousarray(np.asarray(values)[None])
+
+
+def joined(ones: Sequence[Batch]) -> Batch:
+    """Batches of one as one batch; a single one as it is."""
+    first = ones[0]
+    if len(ones) == 1:
+        return first
+    if isinstance(first, Mapping):
+        return {name: np.concatenate([one[name] for one in ones]) for name in first}
+    return np.concatenate(ones)  # type: ignore[arg-type]
+
+
+def split(output: Any, count: int) -> list[Any]:
+    """A batch's output as an output each, views with a batch axis of one.
+
+    Raises:
+        ValueError: It does not have ``count`` rows.
+    """
+    if count == 1:
+        return [output]
+    if isinstance(output, Mapping):
+        parts = {name: split(values, count) for name, values in output.items()}
+        return [{name: parts[name][i] for name in parts} for i in range(count)]
+    if not isinstance(output, np.ndarray):
+        output = np.asarray(output)
+    if output.ndim == 0 or len(output) != count:
+        raise ValueError(
+            f"its output has the shape {list(output.shape)} and not {count} rows, one a sample"
+        )
+    return [output[i : i + 1] for i in range(count)]

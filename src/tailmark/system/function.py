@@ -33,37 +33,51 @@ class Function:
         Raises:
             SystemSetupError: No such module or function, or it cannot be imported.
         """
-        return _Call(self._find() if isinstance(self.call, str) else self.call)
-
-    def _find(self) -> Callable[[Batch], Any]:
-        module, _, name = str(self.call).partition(":")
-        if not module or not name:
-            raise SystemSetupError(f"call {self.call!r} is no function: write module:function")
-        try:
-            with _first_on_path(self.folder):
-                found: Any = importlib.import_module(module)
-        except Exception as cause:
-            raise SystemSetupError(
-                f"module {module!r} cannot be imported: {type(cause).__name__}: {cause} "
-                f"(it is looked for in the experiment's folder, then where Python looks)"
-            ) from cause
-        for part in name.split("."):
-            found = getattr(found, part, None)
-        if not callable(found):
-            raise SystemSetupError(f"module {module!r} has no function {name!r}: check call")
-        chosen: Callable[[Batch], Any] = found
-        return chosen
+        return _Call(function_of(self.call, self.folder, "call"))
 
     def describe(self) -> dict[str, Any]:
         """The callable's name."""
-        return {"kind": "function", "call": _name(self.call)}
+        return {"kind": "function", "call": called(self.call)}
 
     def fingerprint(self) -> str | None:
         """None: a function's behaviour is in no one file."""
         return None
 
 
-def _name(call: str | Callable[[Batch], Any]) -> str:
+def function_of(call: str | Callable[..., Any], folder: Path, setting: str) -> Callable[..., Any]:
+    """The callable itself, imported where it is only named.
+
+    Args:
+        call: ``"module:function"``, or the callable.
+        folder: Where the module is looked for first.
+        setting: What an error calls it.
+
+    Raises:
+        SystemSetupError: No such module or function, or it cannot be imported.
+    """
+    if not isinstance(call, str):
+        return call
+    module, _, name = call.partition(":")
+    if not module or not name:
+        raise SystemSetupError(f"{setting} {call!r} is no function: write module:function")
+    try:
+        with _first_on_path(folder):
+            found: Any = importlib.import_module(module)
+    except Exception as cause:
+        raise SystemSetupError(
+            f"module {module!r} cannot be imported: {type(cause).__name__}: {cause} "
+            f"(it is looked for in the experiment's folder, then where Python looks)"
+        ) from cause
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise SystemSetupError(f"module {module!r} has no function {name!r}: check {setting}")
+    chosen: Callable[..., Any] = found
+    return chosen
+
+
+def called(call: str | Callable[..., Any]) -> str:
+    """A callable's name, as ``module:function``."""
     if isinstance(call, str):
         return call
     named = call if hasattr(call, "__qualname__") else type(call)
@@ -90,4 +104,4 @@ class _Call:
         """A callable declares nothing to check against."""
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "function", "call": _name(self.predict)}
+        return {"kind": "function", "call": called(self.predict)}

@@ -4,6 +4,8 @@
 class VirtualClock:
     """Starts at 1 s, so that no moment is zero; sleeping takes no time of ours."""
 
+    oversleep_ns = 0
+
     def __init__(self, start_ns: int = 10**9) -> None:
         self._now_ns = start_ns
 

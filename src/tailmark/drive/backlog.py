@@ -1,0 +1,78 @@
+"""Outputs that wait to be decoded, so that decoding delays no query."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tailmark.drive.recording import Recording
+from tailmark.system.base import split
+
+Number = Callable[[Any], int]
+"""Turns a decoded answer into the number it is stored under."""
+
+_TYPICAL_SHARE = 1 / 8  # of each new time in the running mean
+_MARGIN = 3  # a gap must hold so many typical times
+
+
+class Backlog:
+    """A round's outputs on their way to the records.
+
+    Workers append from any thread; one thread settles.
+
+    Append ``(row, output)``, or ``(rows, output)`` of a batch.
+
+    Args:
+        recording: Where answers are noted.
+        decode: Reads an output.
+        number: Stores an answer.
+        hold: How many outputs may wait at most.
+        now: The clock.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        decode: Callable[[Any], Any],
+        number: Number,
+        hold: int,
+        now: Callable[[], int],
+    ) -> None:
+        self._recording = recording
+        self._decode = decode
+        self._number = number
+        self.hold = hold
+        self._now = now
+        self._typical_ns = 0.0
+        self.held: deque[tuple[int | Sequence[int], Any]] = deque()
+        self.append = self.held.append
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may wait."""
+        return len(self.held) >= self.hold
+
+    def settle(self) -> None:
+        """Decode everything."""
+        while self.held:
+            self._settle_one()
+
+    def settle_before(self, moment_ns: int) -> None:
+        """Decode what can be decoded well before a moment; more if too much waits."""
+        held, now = self.held, self._now
+        while held:
+            began = now()
+            if began + _MARGIN * self._typical_ns > moment_ns and len(held) < self.hold:
+                return
+            self._settle_one()
+            self._typical_ns += _TYPICAL_SHARE * (now() - began - self._typical_ns)
+
+    def _settle_one(self) -> None:
+        rows, output = self.held.popleft()
+        if isinstance(rows, int):
+            rows = (rows,)
+        try:
+            for row, one in zip(rows, split(output, len(rows)), strict=True):
+                self._recording.output_id[row] = self._number(self._decode(one))
+        except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
+            for row in rows:
+                self._recording.fail(row, cause)

@@ -1,0 +1,283 @@
+"""Several workers behind one queue, each in a thread of its own; the caller's thread issues.
+
+A call that outlives the timeout cannot be ended in this process. Its worker is given up and another
+takes its place with a system newly opened, so that the queue goes on; what it was asked has no
+answer.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from tailmark.clock import Clock
+from tailmark.drive.backlog import Backlog
+from tailmark.drive.recording import SHED, Recording, never_begun
+from tailmark.drive.serving import Serve
+from tailmark.drive.waiting import SHARED_SPIN_NS, waiter
+from tailmark.errors import QueryNeverReturnedError
+from tailmark.records.model import Status
+from tailmark.scenario.base import Schedule
+from tailmark.scenario.queueing import Queueing
+from tailmark.units import format_duration
+
+_LOOKS = 20
+_REPLACED_AT_MOST = 8
+_SWITCH_S = 0.0005  # a generator that is due must not wait 5 ms for a worker's bytecode
+
+
+@dataclass(eq=False)
+class _Worker:
+    """One thread's doing, read by the overseer."""
+
+    serve: Serve
+    served: int = 0
+    batch: Sequence[int] = ()
+    since_ns: int = 0
+    given_up: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class Pool:
+    """One round's workers and their queue.
+
+    Args:
+        servers: How each worker answers a batch.
+        replace: Makes another in place of one that never returned (its number); None where that
+            cannot be.
+        recording: Filled.
+        clock: Tells the time, and sleeps.
+        queueing: Of so many workers.
+        timeout_ns: How long an answer may take, from when its query was due.
+        backlog: Decoded by the issuing thread while it has time.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Serve],
+        replace: Callable[[int], Serve] | None,
+        recording: Recording,
+        clock: Clock,
+        queueing: Queueing,
+        timeout_ns: int,
+        backlog: Backlog | None,
+    ) -> None:
+        self._recording = recording
+        self._clock = clock
+        self._queueing = queueing
+        self._timeout_ns = timeout_ns
+        self._backlog = backlog
+        self._replace = replace
+        self._workers = [_Worker(serve) for serve in servers]
+        self._gone: list[_Worker] = []
+        self._queue: SimpleQueue[int | None] = SimpleQueue()
+        self._taking = threading.Lock()
+        self._served: SimpleQueue[int] = SimpleQueue()
+        self._over = threading.Event()
+        self._broken: QueryNeverReturnedError | None = None
+
+    def run(self, schedule: Schedule) -> None:
+        """Issue every query, and wait until each is answered or its timeout is past.
+
+        Raises:
+            QueryNeverReturnedError: Too many workers had to be given up.
+        """
+        self._recording.serving = -1
+        with _quick_switches(), self._working():
+            if schedule.due_ns is None:
+                self._in_a_closed_loop(schedule)
+            else:
+                self._as_due()
+            for _ in self._workers:
+                self._queue.put(None)
+            self._drain()
+        if self._backlog is not None:
+            self._backlog.settle()
+        if self._broken:
+            raise self._broken
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        for number, worker in enumerate(self._workers):
+            self._start(worker, number)
+        if self._replace is None:
+            yield
+            return
+        overseer = threading.Thread(
+            target=self._oversee, args=(self._replace,), name="tailmark-overseer", daemon=True
+        )
+        overseer.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            overseer.join()
+
+    def _start(self, worker: _Worker, number: int) -> None:
+        threading.Thread(
+            target=self._work, args=(worker,), name=f"tailmark-worker-{number}", daemon=True
+        ).start()
+
+    def _as_due(self) -> None:
+        """Issue each row when it is due, whatever becomes of those before."""
+        recording, backlog, put = self._recording, self._backlog, self._queue.put
+        due, issued = recording.due, recording.issued
+        now, wait_until = self._clock.now_ns, waiter(self._clock, SHARED_SPIN_NS)
+        capacity = self._queueing.max_outstanding
+        queued, moment, last = 0, 0, 0
+        for row, at in enumerate(due):
+            if at != last:  # a query's samples are handed over together
+                moment, last = now(), at
+            if moment < at:
+                if backlog is not None:
+                    backlog.settle_before(at)
+                moment = wait_until(at)
+            issued[row] = moment
+            if capacity is not None and queued - self._done() >= capacity:
+                recording.fail(row, SHED, int(Status.shed))
+                continue
+            queued += 1
+            put(row)
+            if self._broken:
+                break
+
+    def _in_a_closed_loop(self, schedule: Schedule) -> None:
+        """Issue each query when every sample of the last has left."""
+        recording, now = self._recording, self._clock.now_ns
+        due, issued = recording.due, recording.issued
+        rows = len(schedule)
+        for first in range(0, rows, schedule.per_query):
+            last = min(first + schedule.per_query, rows)
+            moment = now()
+            for row in range(first, last):
+                due[row] = issued[row] = moment
+            for row in range(first, last):
+                self._queue.put(row)
+            left = last - first
+            while left and not self._broken:
+                try:
+                    left -= self._served.get(timeout=0.1)
+                except Empty:
+                    continue
+            if self._broken:
+                return
+            if self._backlog is not None and self._backlog.full:
+                self._backlog.settle()
+
+    def _drain(self) -> None:
+        """Wait for the workers; the overseer gives up those that never return."""
+        for worker in self._everybody():
+            while not worker.ended.wait(0.1) and not self._broken:
+                pass
+
+    def _everybody(self) -> Iterator[_Worker]:
+        """Also who takes another's place meanwhile."""
+        number = 0
+        while number < len(self._workers):
+            worker = self._workers[number]
+            yield worker
+            if self._workers[number] is worker:
+                number += 1
+
+    def _done(self) -> int:
+        return sum(w.served for w in self._workers) + sum(w.served for w in self._gone)
+
+    def _work(self, worker: _Worker) -> None:
+        """A worker's thread: take a batch, answer it, until there is no more."""
+        most = self._queueing.batch
+        try:
+            while not worker.given_up:
+                batch = self._take_one() if most == 1 else self._take(most)
+                if batch is None:
+                    return
+                self._answer(worker, batch)
+        finally:
+            if not worker.given_up:
+                worker.ended.set()
+
+    def _take_one(self) -> Sequence[int] | None:
+        row = self._queue.get()
+        return None if row is None else (row,)
+
+    def _take(self, most: int) -> Sequence[int] | None:
+        """A batch: what is there, and what comes while its first may wait. One taker at a time."""
+        with self._taking:
+            row = self._queue.get()
+            if row is None:
+                return None
+            batch = [row]
+            enough = self._recording.due[row] + self._queueing.batch_wait_ns
+            while len(batch) < most:
+                left = enough - self._clock.now_ns()
+                try:
+                    nxt = (
+                        self._queue.get(timeout=left / 1e9)
+                        if left > 0
+                        else self._queue.get_nowait()
+                    )
+                except Empty:
+                    break
+                if nxt is None:
+                    self._queue.put(None)  # for who takes next
+                    if left > 0:
+                        time.sleep(left / 1e9)  # no more will come; a server could not know that
+                    break
+                batch.append(nxt)
+            return batch
+
+    def _answer(self, worker: _Worker, batch: Sequence[int]) -> None:
+        recording, began = self._recording, self._clock.now_ns()
+        due, timeout_ns = recording.due, self._timeout_ns
+        alive = [row for row in batch if began - due[row] <= timeout_ns]
+        if len(alive) < len(batch):
+            for row in set(batch).difference(alive):
+                recording.fail(row, never_begun(timeout_ns), int(Status.timed_out))
+        if alive:
+            worker.batch, worker.since_ns = alive, began
+            worker.serve(alive)
+            worker.since_ns = 0
+        if not worker.given_up:
+            worker.served += len(batch)
+            self._served.put(len(batch))
+
+    def _oversee(self, replace: Callable[[int], Serve]) -> None:
+        """Give up a worker whose call outlives the timeout."""
+        while not self._over.wait(self._timeout_ns / 1e9 / _LOOKS):
+            now = self._clock.now_ns()
+            for number, worker in enumerate(self._workers):
+                since = worker.since_ns
+                if since and now - since > self._timeout_ns and not worker.ended.is_set():
+                    self._give_up(number, worker, replace)
+
+    def _give_up(self, number: int, worker: _Worker, replace: Callable[[int], Serve]) -> None:
+        worker.given_up = True
+        limit = format_duration(self._timeout_ns)
+        for row in worker.batch:
+            self._recording.fail(
+                row, f"no answer within the timeout of {limit}", int(Status.timed_out)
+            )
+        worker.served += len(worker.batch)
+        self._served.put(len(worker.batch))
+        self._gone.append(worker)
+        if len(self._gone) > _REPLACED_AT_MOST:
+            self._broken = QueryNeverReturnedError(
+                f"{len(self._gone)} calls did not return within the timeout of {limit}: "
+                "isolate: true kills such calls and goes on"
+            )
+        else:
+            self._workers[number] = fresh = _Worker(replace(number))
+            self._start(fresh, number)
+        worker.ended.set()
+
+
+@contextmanager
+def _quick_switches() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SWITCH_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

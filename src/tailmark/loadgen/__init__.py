@@ -1,0 +1,1 @@
+"""LoadGen's own log formats: read and written, whoever made them. Knows nothing of runs."""

@@ -1,0 +1,1 @@
+"""MLPerf submissions: packaged, checked, and held against the compliance tests."""
