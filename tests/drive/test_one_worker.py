@@ -65,7 +65,8 @@ def served(one: Schedule, policy: Queueing, spans: list[int], timeout_ns: int) -
 
 def takes(rows: Any, spans: list[int]) -> int:
     """A batch takes as long as its slowest, and a little for each more."""
-    return max(spans[row % len(spans)] for row in rows) + len(rows) - 1
+    slowest: int = max(spans[row % len(spans)] for row in rows)
+    return slowest + len(rows) - 1
 
 
 @given(

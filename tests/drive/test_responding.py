@@ -17,6 +17,7 @@ from tailmark.records.model import NONE, Run, Status
 from tailmark.scenario.queueing import Queueing
 
 FAULTS = ("fine", "raises", "dropped", "twice", "unknown", "stalls", "after the end")
+MISBEHAVING = Path(__file__).parents[1] / "measurement"
 SOON = 3 * 10**8
 
 
@@ -173,3 +174,8 @@ def test_what_cannot_be_handed_over_is_said(tmp_path: Path) -> None:
         answered(tmp_path / "a", 5)
     with pytest.raises(SystemSetupError, match="stages cannot be timed"):
         answered(tmp_path / "b", Server(lambda _: "fine"), timed="total")
+    with pytest.raises(SystemSetupError, match="its own workers and batches"):
+        answered(tmp_path / "c", Server(lambda _: "fine"), queueing=Queueing(workers=2))
+    own = tailmark.Callback(make="misbehaving:answers_by_itself", folder=MISBEHAVING)
+    with pytest.raises(SystemSetupError, match="isolate: true has no way for"):
+        measured(tmp_path / "d", label, Queueing(), system=own, isolate=True)

@@ -85,3 +85,13 @@ def dies_on_five(batch: Any) -> Any:
     if int(batch[0]) == 5:
         os._exit(7)
     return np.asarray(batch) % 3
+
+
+def answers_by_itself() -> Any:
+    """A system that calls back, at once."""
+
+    def submit(tickets: Any, batches: Any, complete: Any) -> None:
+        for ticket, batch in zip(tickets, batches, strict=True):
+            complete(ticket, np.asarray(batch) % 3)
+
+    return submit

@@ -42,6 +42,7 @@ class After:
     """A rule of one's own: stops when there are so many rounds, and remembers what it was shown."""
 
     grades = False
+    judges = False
 
     def __init__(self, enough: int, looks: tuple[int, ...]) -> None:
         self._enough, self._looks = enough, looks

@@ -95,8 +95,12 @@ def issue_queries(
         began = now()
         for row in range(first, last):
             issued[row] = due[row] = began
-        for begin in range(first, last, batch):
-            serve(range(begin, min(begin + batch, last)))
+        if batch == 1:
+            for row in range(first, last):
+                serve((row,))
+        else:
+            for begin in range(first, last, batch):
+                serve(range(begin, min(begin + batch, last)))
         if backlog is not None and backlog.full:
             backlog.settle()
     if backlog is not None:

@@ -76,10 +76,16 @@ class Driver:
         """Refuse what cannot be driven as asked.
 
         Raises:
-            SystemSetupError: Stages of a system that answers by itself, or workers for it.
+            SystemSetupError: Stages of a system that answers by itself, workers for it, or a
+                process between.
         """
-        if self._responder is None:
+        if not self.opened.responds:
             return
+        if self._responder is None:
+            raise SystemSetupError(
+                "the system answers by itself, which isolate: true has no way for: leave it out, "
+                "and have the system keep its own process"
+            )
         if self.timed == "total":
             raise SystemSetupError(
                 "the system answers by itself, so its stages cannot be timed from here: set timed: "

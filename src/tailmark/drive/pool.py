@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 
 from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
-from tailmark.drive.recording import SHED, Recording, never_begun
+from tailmark.drive.recording import IDLE, SHED, Recording, never_begun
 from tailmark.drive.serving import Serve
 from tailmark.drive.waiting import SHARED_SPIN_NS, waiter
 from tailmark.errors import QueryNeverReturnedError
@@ -78,6 +78,7 @@ class Pool:
         self._served: SimpleQueue[int] = SimpleQueue()
         self._over = threading.Event()
         self._broken: QueryNeverReturnedError | None = None
+        self._closed = False
 
     def run(self, schedule: Schedule) -> None:
         """Issue every query, and wait until each is answered or its timeout is past.
@@ -85,9 +86,10 @@ class Pool:
         Raises:
             QueryNeverReturnedError: Too many workers had to be given up.
         """
-        self._recording.serving = -1
+        self._recording.serving = IDLE
+        self._closed = schedule.due_ns is None
         with _quick_switches(), self._working():
-            if schedule.due_ns is None:
+            if self._closed:
                 self._in_a_closed_loop(schedule)
             else:
                 self._as_due()
@@ -189,18 +191,31 @@ class Pool:
         """A worker's thread: take a batch, answer it, until there is no more."""
         most = self._queueing.batch
         try:
-            while not worker.given_up:
-                batch = self._take_one() if most == 1 else self._take(most)
-                if batch is None:
-                    return
-                self._answer(worker, batch)
+            if most == 1:
+                self._work_one_by_one(worker)
+            else:
+                while not worker.given_up and (batch := self._take(most)) is not None:
+                    self._answer(worker, batch)
         finally:
             if not worker.given_up:
                 worker.ended.set()
 
-    def _take_one(self) -> Sequence[int] | None:
-        row = self._queue.get()
-        return None if row is None else (row,)
+    def _work_one_by_one(self, worker: _Worker) -> None:
+        """Without what batches need: each step costs every query."""
+        get, serve, now = self._queue.get, worker.serve, self._clock.now_ns
+        due, timeout_ns = self._recording.due, self._timeout_ns
+        while not worker.given_up and (row := get()) is not None:
+            rows, began = (row,), now()
+            if began - due[row] > timeout_ns:
+                self._answer(worker, rows)
+                continue
+            worker.batch, worker.since_ns = rows, began
+            serve(rows)
+            worker.since_ns = 0
+            if not worker.given_up:
+                worker.served += 1
+                if self._closed:
+                    self._served.put(1)
 
     def _take(self, most: int) -> Sequence[int] | None:
         """A batch: what is there, and what comes while its first may wait. One taker at a time."""
@@ -240,8 +255,12 @@ class Pool:
             worker.serve(alive)
             worker.since_ns = 0
         if not worker.given_up:
-            worker.served += len(batch)
-            self._served.put(len(batch))
+            self._count(worker, len(batch))
+
+    def _count(self, worker: _Worker, rows: int) -> None:
+        worker.served += rows
+        if self._closed:
+            self._served.put(rows)
 
     def _oversee(self, replace: Callable[[int], Serve]) -> None:
         """Give up a worker whose call outlives the timeout."""
@@ -259,8 +278,7 @@ class Pool:
             self._recording.fail(
                 row, f"no answer within the timeout of {limit}", int(Status.timed_out)
             )
-        worker.served += len(worker.batch)
-        self._served.put(len(worker.batch))
+        self._count(worker, len(worker.batch))
         self._gone.append(worker)
         if len(self._gone) > _REPLACED_AT_MOST:
             self._broken = QueryNeverReturnedError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
-from tailmark.drive.recording import SHED, Recording
+from tailmark.drive.recording import IDLE, SHED, Recording
 from tailmark.drive.waiting import SHARED_SPIN_NS, waiter
 from tailmark.records.model import Int32s, Status
 from tailmark.scenario.base import Schedule
@@ -69,7 +69,7 @@ class Exchange:
     def run(self, schedule: Schedule) -> None:
         """Issue every query, and wait until each is answered or its timeout is past."""
         recording, due = self._recording, self._recording.due
-        recording.serving = -1
+        recording.serving = IDLE
         now, wait_until = self._clock.now_ns, waiter(self._clock, SHARED_SPIN_NS)
         closed = schedule.due_ns is None
         rows = len(schedule)

@@ -14,7 +14,7 @@ from tailmark.drive.failures import describe_failure
 from tailmark.drive.watchdog import STOPS
 from tailmark.errors import SystemSetupError, WorkloadError
 from tailmark.records.catalogue import Answer
-from tailmark.system.asynchronous import as_predictor
+from tailmark.system.asynchronous import Waited, as_predictor
 from tailmark.system.base import Batch, Predictor, System, joined, split, with_batch_axis
 from tailmark.workload.base import Samples
 
@@ -37,12 +37,14 @@ class Opened:
         warnings: What could not be checked.
         open_ns: How long the system took to open.
         first_query_ns: How long its very first call took.
+        responds: Whether it queues and answers by itself.
     """
 
     system: Mapping[str, Any]
     warnings: tuple[str, ...]
     open_ns: int
     first_query_ns: int
+    responds: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def open_service(
                 warnings=tuple(warnings),
                 open_ns=open_ns,
                 first_query_ns=first_query_ns,
+                responds=isinstance(predictor, Waited),
             ),
         )
     if not first_tries:

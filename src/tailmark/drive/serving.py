@@ -56,7 +56,7 @@ def _stamp(recording: Recording, rows: Sequence[int], began: int, ended: int) ->
         completed[row] = ended
 
 
-def _inferring(
+def _inferring(  # noqa: C901 - two closures of one frame: a call between them costs every query
     service: Service,
     order: Int32s,
     recording: Recording,
@@ -64,24 +64,46 @@ def _inferring(
     backlog: Backlog,
 ) -> Serve:
     inputs, predict, samples = service.inputs, service.predictor.predict, order.data
+    started, completed, append = recording.started, recording.completed, backlog.append
     at_once = not service.predictor.fresh
 
-    def serve(rows: Sequence[int]) -> None:
+    def fail(rows: Sequence[int], began: int, cause: BaseException) -> None:
+        _stamp(recording, rows, began, now())
+        for row in rows:
+            recording.fail(row, cause)
+
+    def serve_one(rows: Sequence[int]) -> None:
+        row = rows[0]
+        one = inputs[samples[row]]
         began = now()
         try:
-            if len(rows) == 1:
-                output: Any = predict(inputs[samples[rows[0]]])
-            else:
-                output = predict(joined([inputs[samples[row]] for row in rows]))
+            output: Any = predict(one)
         except STOPS:
             raise
         except BaseException as cause:  # noqa: BLE001 - the system may raise anything
-            _stamp(recording, rows, began, now())
-            for row in rows:
-                recording.fail(row, cause)
+            fail(rows, began, cause)
+        else:
+            completed[row] = now()
+            if started is not None:
+                started[row] = began
+            append((row, output))
+            if at_once:
+                backlog.settle()
+
+    def serve(rows: Sequence[int]) -> None:
+        if len(rows) == 1:
+            serve_one(rows)
+            return
+        began = now()
+        try:
+            output: Any = predict(joined([inputs[samples[row]] for row in rows]))
+        except STOPS:
+            raise
+        except BaseException as cause:  # noqa: BLE001 - the system may raise anything
+            fail(rows, began, cause)
         else:
             _stamp(recording, rows, began, now())
-            backlog.append((rows, output))
+            append((rows, output))
             if at_once:
                 backlog.settle()
 

@@ -1,7 +1,7 @@
 """The scenario seam: from (samples, seed, round) to what is sent when. Pure, without a clock."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -65,6 +65,19 @@ class Scenario(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """The settings, as plain data."""
+        ...
+
+
+@runtime_checkable
+class Paced(Scenario, Protocol):
+    """A scenario with a rate, so that one may ask for the highest."""
+
+    def at_rate(self, qps: float) -> Self:
+        """The same, with so many queries a second on average.
+
+        Raises:
+            InputError: Nobody could send that.
+        """
         ...
 
 
