@@ -256,7 +256,7 @@ UNLIKE: dict[str, tuple[Callable[[], Run], str]] = {
     "timed": (lambda: with_experiment(ORDINARY, timed="total"), "timed (inference / total)"),
     "scenario": (
         lambda: with_experiment(ORDINARY, scenario={"kind": "server", "target_qps": 5}),
-        "scenario (kind single-stream / kind server, target_qps 5)",
+        "scenario (single-stream / server, 5 queries/s)",
     ),
     "order": (
         lambda: with_experiment(ORDINARY, workload={"kind": "handmade", "order": "shuffled"}),

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from analysis.handmade import make_round, make_run, with_experiment
 from tailmark import judge, summarize
 from tailmark.errors import InputError
-from tailmark.quality.requirement import Requirement, parse_requirement
-from tailmark.records.model import Run
+from tailmark.quality.requirement import (
+    LatencyRequirement,
+    Required,
+    Requirement,
+    parse_requirement,
+)
+from tailmark.records.model import NEVER, Run, Status
 from tailmark.report.sentences import verdict_sentence
 
 SAMPLES = 20
@@ -127,13 +132,19 @@ def test_without_references_no_quality_can_be_required() -> None:
             Requirement(quality=1, at="p99", of="tail"),
         ),
         ({"quality": " >= .5 ", "at": "1s"}, Requirement(quality=0.5, at="1s", of="mean")),
+        ({"quality": ">= 50% of 0.5", "at": "1s"}, Requirement(quality=0.25, at="1s")),
+        (
+            {"quality": ">=99.5 % of ideal", "at": "1s", "of": "tail"},
+            Requirement(quality=0.995, at="1s", of="tail", of_ideal=True),
+        ),
+        ({"latency": "p99.9<=15ms"}, LatencyRequirement(percent=99.9, bound_ns=15_000_000)),
     ],
 )
 def test_requirements_are_read_as_people_write_them(
-    given_: dict[str, Any], expected: Requirement
+    given_: dict[str, Any], expected: Required
 ) -> None:
     """``{quality: ">= 0.75", at: 5ms, of: tail}``."""
-    assert parse_requirement(given_) == expected
+    assert parse_requirement(given_) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +168,127 @@ def test_requirements_are_read_as_people_write_them(
         ({"quality": ">= 0.5", "at": 5}, "'5' has no unit"),
         ({"quality": ">= 0.5", "at": "p100"}, "'p100' is not a percentile"),
         ({"quality": ">= 0.5", "at": "-5ms"}, "below zero"),
+        ({"quality": ">= 101% of ideal", "at": "5ms"}, "require.quality is '>= 101% of ideal'"),
+        ({"quality": ">= 0% of 0.9", "at": "5ms"}, "require.quality is '>= 0% of 0.9'"),
+        ({"quality": ">= 99% of best", "at": "5ms"}, "'>= 99% of ideal'"),
+        ({"quality": ">= 99% of 76.46", "at": "5ms"}, "'>= 99% of 0.7646'"),
+        ({"quality": [], "at": "5ms"}, "require.quality is an empty list"),
+        ({"latency": []}, "require.latency is an empty list"),
+        ({"latency": "p99 <= 15"}, "'15' has no unit"),
+        ({"latency": "99 <= 15ms"}, "require.latency is '99 <= 15ms'"),
+        ({"latency": "p99 >= 15ms"}, "write a percentile, as 'p99 <= 15ms'"),
+        ({"latency": "p100 <= 15ms"}, "'p100' is not a percentile"),
+        ({"latency": "p99 <= 15ms", "at": "5ms"}, "require has no 'quality'"),
     ],
 )
 def test_a_requirement_that_cannot_be_judged_is_refused(given_: dict[str, Any], says: str) -> None:
     """Before anything is measured: the value, what is allowed, the way out."""
     with pytest.raises(InputError, match=says):
         parse_requirement(given_)
+
+
+def _slow(share_late: list[float], *, queries: int = 400, late: int = 50) -> Run:
+    """Rounds of which such a share takes so long (50), the rest 1 to 9 by turns."""
+    made = []
+    for r, share in enumerate(share_late):
+        n = round(share * queries)
+        latency = [1 + j % 9 for j in range(queries - n)] + [late + j % 9 for j in range(n)]
+        made.append(make_round(latency, [0] * queries, index=r, sample=[0] * queries))
+    return make_run(made, [0])
+
+
+def _latency_of(run: Run, asked: str) -> str:
+    return judge(run, {"latency": asked}).outcome
+
+
+def test_a_latency_is_judged_by_its_percentile_s_interval() -> None:
+    """All of it within the bound passes, all of it beyond fails, anything else is undecided."""
+    run = _slow([0.02, 0.03, 0.025, 0.03, 0.02] * 8)
+    verdict = judge(run, {"latency": "p99 <= 15ns"})
+    e = summarize(run).latency.percentiles[99]
+    assert verdict.estimate == e
+    assert e.low is not None
+    assert e.high is not None
+    for bound in range(int(e.low) - 3, int(e.high) + 4):
+        said = _latency_of(run, f"p99 <= {bound}ns")
+        assert said == ("pass" if e.high <= bound else "fail" if e.low > bound else "undecided")
+    assert _latency_of(run, "p90 <= 15ns") == "pass"
+
+
+def test_a_latency_without_an_interval_fails_only_on_late_queries_enough() -> None:
+    """A p99 that was never answered has no interval, but one query in ten without answer fails."""
+    lost = [
+        make_round(
+            [1] * 100,
+            [0] * 100,
+            index=r,
+            sample=[0] * 100,
+            status=[Status.shed] * 10 + [Status.ok] * 90,
+        )
+        for r in range(6)
+    ]
+    verdict = judge(make_run(lost, [0]), {"latency": "p99 <= 1s"})
+    assert verdict.outcome == "fail"
+    assert verdict.estimate.value is None
+    assert verdict_sentence(verdict).startswith("FAIL – required: a p99 latency of 1 s or less")
+    alone = judge(_slow([0.0]), {"latency": "p99 <= 15ns"})
+    assert (alone.outcome, alone.rounds_to_decide) == ("undecided", 2)
+
+
+def test_of_several_parts_all_must_pass() -> None:
+    """One that fails decides, whatever the others; else any that is undecided."""
+    run = _delivering([15, 16, 17, 15, 16, 17])
+    passes, fails = ">= 0.5", ">= 0.95"
+    open_ = f">= {judge(run, _require(passes)).estimate.value:.3f}"
+    for parts, outcome in (
+        ([passes, passes], "pass"),
+        ([passes, open_], "undecided"),
+        ([open_, fails, passes], "fail"),
+    ):
+        verdict = judge(run, {"quality": parts, "at": "10ns"})
+        each = [judge(run, _require(one)) for one in parts]
+        assert verdict.outcome == outcome
+        assert list(verdict.parts) == each
+        assert verdict.requirement in {one.requirement for one in each if one.outcome == outcome}
+        sentence = verdict_sentence(verdict)
+        assert sentence.startswith(outcome.upper())
+        assert sentence.count("required: ") == len(parts)
+    both = judge(run, {"quality": passes, "at": "10ns", "latency": "p50 <= 4ns"})
+    assert both.outcome == "fail"
+    assert [one.outcome for one in both.parts] == ["pass", "fail"]
+
+
+def test_a_fraction_of_ideal_is_held_against_each_round_s_own() -> None:
+    """Rounds of other samples, each delivering 90 % of its own ideal: their spread says nothing."""
+    random = np.random.default_rng(5)
+    made = []
+    for r in range(12):
+        n = int(random.integers(20, 60))
+        right = 10 * int(random.integers(1, n // 10 + 1))
+        latency = [50] * (right // 10) + [5] * (n - right // 10)
+        answers = [0] * right + [1] * (n - right)
+        made.append(make_round(latency, answers, index=r, sample=[0] * n))
+    run = make_run(made, [0])
+    assert judge(run, _require(">= 89% of ideal")).outcome == "pass"
+    assert judge(run, _require(">= 91% of ideal")).outcome == "fail"
+    ideal = summarize(run, deadlines=["10ns"]).ideal
+    assert ideal is not None
+    assert ideal.value is not None
+    spread = judge(run, _require(f">= {0.89 * ideal.value:.4f}"))
+    assert spread.outcome == "undecided"
+    assert "(89 % of ideal)" in verdict_sentence(judge(run, _require(">= 89% of ideal")))
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 1000), bound=st.integers(1, 60))
+def test_a_longer_bound_is_no_harder(seed: int, bound: int) -> None:
+    """What passes one bound passes every longer one; rounds may differ in length."""
+    random = np.random.default_rng(seed)
+    made = [
+        make_round(random.integers(1, 60, n).tolist(), [0] * n, index=r, sample=[0] * n)
+        for r, n in enumerate(random.integers(1, 40, 6).tolist())
+    ]
+    run = make_run(made, [0])
+    rank = ["fail", "undecided", "pass"]
+    said = [rank.index(_latency_of(run, f"p90 <= {b}ns")) for b in (bound, bound + 5, NEVER // 2)]
+    assert said == sorted(said)

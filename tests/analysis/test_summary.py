@@ -46,6 +46,7 @@ def test_the_document_has_the_documented_keys() -> None:
     assert set(document) == {
         "format",
         "run",
+        "load",
         "complete",
         "rounds",
         "samples",
@@ -53,14 +54,17 @@ def test_the_document_has_the_documented_keys() -> None:
         "status",
         "latency",
         "lateness",
+        "generator_limited",
         "cold_start",
         "quality",
         "on_time",
         "about",
+        "estimand",
         "steadiness",
         "environment",
         "system",
         "stopping",
+        "reported",
         "warnings",
     }
     assert document["format"] == 1
@@ -272,6 +276,18 @@ def test_an_unanswered_percentile_is_refused() -> None:
     with pytest.raises(InputError, match="the deadline p99 cannot be had: too many queries"):
         summarize(run, deadlines=["p99"])
     assert summarize(run, deadlines=["p40"]).at[0].deadline_ns == 10
+
+
+def test_a_declared_percentile_that_was_never_answered_is_left_out_and_said() -> None:
+    """What was measured is told all the same: an overloaded system has no p99."""
+    run = make_run([make_round([10, 10], [0, None])], [0, 0])
+    declared = with_experiment(run, quality={"deadlines": ["p99", "p40", "10ns"]})
+    found = summarize(declared)
+    assert [one.label for one in found.at] == ["p40, 10ns"]
+    assert any("nothing is told of the deadline p99" in one for one in found.warnings)
+    assert not any(
+        "nothing is told" in one for one in summarize(declared, deadlines=["5ns"]).warnings
+    )
 
 
 def test_what_the_experiment_declares_is_the_default() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_METRIC
 from tailmark.analysis.at_deadline import TAILS, UNGRADED, AtDeadline
 from tailmark.analysis.flips import (
     AnswerFlips,
@@ -20,7 +21,7 @@ from tailmark.analysis.flips import (
 )
 from tailmark.analysis.grading import check_time, prepare_grader
 from tailmark.analysis.likeness import Unlike, check_alike, find_unlike
-from tailmark.analysis.summary import DEFAULT_METRIC, Summary, summarize
+from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.records.model import Run
@@ -372,7 +373,7 @@ def _nothing(e: Estimate, method: str) -> Estimate:
 
 def _warnings(pair: _Pair, flips: AnswerFlips | None, unlike: Sequence[Unlike]) -> list[str]:
     said = [
-        f"compared all the same, though {one.name} differs ({one.a} / {one.b})"
+        f"compared all the same, though {one.name} differs ({one.words})"
         for one in unlike
         if one.bars
     ]

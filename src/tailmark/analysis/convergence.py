@@ -56,6 +56,11 @@ class Rjsd:
         """It looks at times alone."""
         return False
 
+    @property
+    def judges(self) -> bool:
+        """It needs no requirement."""
+        return False
+
     def describe(self) -> dict[str, Any]:
         """All of it, so that the defaults of another version are not taken for it."""
         return {

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_METRIC
 from tailmark.analysis.at_deadline import TAILS
 from tailmark.analysis.grading import Grades, check_time, grade, prepare_grader
 from tailmark.analysis.latency import observe
-from tailmark.analysis.summary import DEFAULT_METRIC
 from tailmark.analysis.sweep import quantile_shares
 from tailmark.quality.base import Floats
 from tailmark.quality.late import FAIL, parse_policy

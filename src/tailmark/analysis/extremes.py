@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.asked import resolve
 from tailmark.analysis.grading import check_time, latencies
-from tailmark.analysis.summary import resolve
 from tailmark.errors import InputError
 from tailmark.records.model import NEVER, Run, Status
 from tailmark.records.store import open_run

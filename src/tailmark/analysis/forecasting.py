@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtr
 
+from tailmark.analysis.asked import resolve
 from tailmark.analysis.grading import latencies
-from tailmark.analysis.summary import resolve
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats, Grader
 from tailmark.records.model import NEVER, Int64s, Run

@@ -14,6 +14,9 @@ from tailmark.quality.late import FAIL, ByDeadline, Graded, Policy, quality_by_d
 from tailmark.quality.steps import Steps
 from tailmark.records.model import NEVER, STAGES, Int64s, Round, Run
 
+UNTIMED = "none"
+"""What ``timed`` is of an imported run whose queries have no times."""
+
 LOSSES = (
     "delivered",
     "wrong_in_time",
@@ -57,9 +60,15 @@ def check_time(run: Run, time: str | None) -> str:
     """Which latency a deadline applies to.
 
     Raises:
-        InputError: A stage this run did not time.
+        InputError: A stage this run did not time, or nothing was timed.
     """
     timed = str(run.manifest.experiment.get("timed", "inference"))
+    if timed == UNTIMED:
+        raise InputError(
+            f"{run.name!r} holds the time of no query, so nothing can be said of a deadline: "
+            "LoadGen writes mlperf_log_trace.json if LogSettings.enable_trace is set; import such "
+            "a test (summarize without deadlines shows what was reported)"
+        )
     if time is None or time == timed:
         return timed
     first = run.stored[0]

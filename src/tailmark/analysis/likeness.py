@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from tailmark.analysis.grading import check_time
+from tailmark.analysis.load import scenario_words
 from tailmark.errors import InputError, nearest
 from tailmark.records.model import Run
 
 ALLOWABLE = ("contents", "labels", "timed", "scenario", "order")
 """What bars a comparison unless it is allowed; other sample ids always do."""
 
-_SETTINGS = ("workload", "system", "warmup", "seed")
+_SETTINGS = ("workload", "system", "engine", "warmup", "seed")
 _ENVIRONMENT = ("os", "python", "packages", "variables")
 _PROCESSOR = ("model", "cores", "usable_cores", "governor")
 
@@ -34,6 +35,12 @@ class Unlike:
     a: Any
     b: Any
     bars: bool
+
+    @property
+    def words(self) -> str:
+        """A's and B's, as one would say them."""
+        said = scenario_words if self.name == "scenario" else str
+        return f"{said(self.a)} / {said(self.b)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -81,7 +88,7 @@ def check_alike(a: Run, b: Run, unlike: Iterable[Unlike], allow: Iterable[str]) 
         )
     refused = [one for name, one in barring.items() if name not in allowed]
     if refused:
-        what = "; ".join(f"{one.name} ({_said(one.a)} / {_said(one.b)})" for one in refused)
+        what = "; ".join(f"{one.name} ({one.words})" for one in refused)
         names = ",".join(one.name for one in refused)
         raise InputError(
             f"{runs} differ in what must be alike: {what}: measure both alike, or compare them all "
@@ -125,12 +132,6 @@ class _Ids:
 
 def _plain(x: Any) -> Any:
     return str(x) if isinstance(x, _Ids) else x
-
-
-def _said(x: Any) -> str:
-    if isinstance(x, Mapping):
-        return ", ".join(f"{key} {value}" for key, value in x.items())
-    return str(x)
 
 
 def _unlike_labels(a: Any, b: Any) -> list[Unlike]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_METRIC
 from tailmark.analysis.forecasting import MODELS, Model, Trained, fit, learn
 from tailmark.analysis.grading import check_time, prepare_grader
-from tailmark.analysis.summary import DEFAULT_METRIC
 from tailmark.errors import InputError, nearest
 from tailmark.quality.base import Floats
 from tailmark.quality.late import parse_policy
-from tailmark.quality.requirement import parse_requirement
+from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.model import Run
 from tailmark.records.store import open_run
 from tailmark.stats.dependence import inflation
@@ -273,9 +273,10 @@ def _targets(given: Sequence[float], run: Run) -> tuple[float, ...]:
         if not 0 < target <= 1:
             raise InputError(f"target {target:g} is no quality: give a share from 0 to 1")
     required = run.manifest.experiment.get("require")
-    if not given and required:
-        return (parse_requirement(required).quality,)
-    return tuple(given)
+    if given or not required:
+        return tuple(given)
+    parts = (one for one in parse_requirement(required) if isinstance(one, Requirement))
+    return tuple(dict.fromkeys(one.quality for one in parts if not one.of_ideal))
 
 
 def _foretold(

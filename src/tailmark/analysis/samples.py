@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_METRIC
 from tailmark.analysis.grading import check_time, latencies, prepare_grader
-from tailmark.analysis.summary import DEFAULT_METRIC
 from tailmark.records.model import NEVER, Run
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_DEADLINES, DEFAULT_METRIC, lender, resolve, unanswered
 from tailmark.analysis.at_deadline import TAILS, UNIT, AtDeadline, said_at
 from tailmark.analysis.crossed import About, about_population, by_sample, parse_about
 from tailmark.analysis.grading import (
@@ -17,8 +18,12 @@ from tailmark.analysis.grading import (
     quality_by_round,
 )
 from tailmark.analysis.latency import Latency, Observed, describe_latency, observe
+from tailmark.analysis.lateness import moved_by_lateness
+from tailmark.analysis.load import load_words
 from tailmark.analysis.reach import shortest_deadlines
+from tailmark.analysis.reported import disagreements
 from tailmark.analysis.steadiness import Steadiness, steadiness
+from tailmark.analysis.steady import estimand
 from tailmark.analysis.sweep import sweep_percentiles
 from tailmark.errors import InputError
 from tailmark.quality.base import Grader
@@ -26,13 +31,10 @@ from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import open_run
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.quantiles import latency_percentile
 from tailmark.stats.rounds import mean_by_round
-from tailmark.units import Deadline, Percentile, format_duration, parse_deadline
+from tailmark.units import Percentile, format_duration
 
 FORMAT = 1
-DEFAULT_DEADLINES = ("p90", "p95", "p99")
-DEFAULT_METRIC = "top1"
 
 _AN_HOUR_NS = 3_600 * 10**9
 
@@ -43,6 +45,7 @@ class Summary:
 
     Args:
         run: The run's name.
+        load: How queries came and were served, in words.
         complete: Whether all rounds are there.
         rounds: How many are.
         samples: In the workload.
@@ -57,14 +60,18 @@ class Summary:
         swept: Which of them nobody asked for but the sweep.
         reach: For each quality asked for, the shortest deadline that delivers it on average.
         about: What the intervals are about: these ``samples``, or the ``population`` they are from.
+        estimand: What a number of a round under open load is about; None in a closed loop.
+        generator_limited: Whether conclusions move by how late the generator was (see warnings).
         steadiness: What the rounds are to each other, at the headline's deadline.
         environment: As recorded.
         system: As recorded.
         stopping: As recorded: the rule that said when to stop, its looks, and why; None without.
+        reported: As recorded: what another harness said of the same tests.
         warnings: Sentences for the reader.
     """
 
     run: str
+    load: str
     complete: bool
     rounds: int
     samples: int
@@ -79,10 +86,13 @@ class Summary:
     swept: tuple[int, ...]
     reach: Mapping[float, Estimate]
     about: About
+    estimand: str | None
+    generator_limited: bool
     steadiness: Steadiness
     environment: Mapping[str, Any]
     system: Mapping[str, Any]
     stopping: Mapping[str, Any] | None
+    reported: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,6 +112,7 @@ class Summary:
         return {
             "format": FORMAT,
             "run": self.run,
+            "load": self.load,
             "complete": self.complete,
             "rounds": self.rounds,
             "samples": self.samples,
@@ -109,14 +120,17 @@ class Summary:
             "status": dict(self.status),
             "latency": self.latency.to_dict(),
             "lateness": dict(self.latency.lateness_ns),
+            "generator_limited": self.generator_limited,
             "cold_start": dict(self.latency.cold_start),
             "quality": quality,
             "on_time": [] if quality else at,
             "about": self.about,
+            "estimand": self.estimand,
             "steadiness": self.steadiness.to_dict(),
             "environment": dict(self.environment),
             "system": dict(self.system),
             "stopping": dict(self.stopping) if self.stopping else None,
+            "reported": [dict(one) for one in self.reported],
             "warnings": list(self.warnings),
         }
 
@@ -158,15 +172,16 @@ def summarize(
     time = check_time(run, time)
     grader = prepare_grader(run, metric)
     seen = observe(run, time)
-    asked = deadlines or declared.get("deadlines") or ()
+    untold = [one for one in declared.get("deadlines") or () if unanswered(one, seen.ordered)]
+    asked = deadlines or [one for one in declared.get("deadlines") or () if one not in untold]
     swept = sweep_percentiles(seen.ordered, sweep) if sweep is not None else []
     if not asked and not swept:
         asked = _default_deadlines(seen.ordered)
     labels = resolve([*asked, *swept], seen.ordered)
     wanted = resolve(asked, seen.ordered) if asked else {}
     (headline,) = resolve(asked[:1] or [_near_p90(swept)], seen.ordered)
-    lender = _lender(fallback, policy, metric)
-    graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lender}
+    lent = lender(fallback, policy, metric)
+    graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lent}
     grades = grade(run, grader, np.array(list(labels), dtype=np.int64), **graded)
     latency = describe_latency(run, seen, time)
     ideal = mean_by_round(grades.ideal, bounds=UNIT) if grades.ideal is not None else None
@@ -175,6 +190,8 @@ def summarize(
         _only_hard(policy, quality)
         samples = by_sample(run, grader, grades, latency, TAILS, time)
         latency, ideal, at = about_population(samples, latency, ideal, at, seen.ordered)
+    told = [one for one in at if one.deadline_ns in wanted or one.deadline_ns == headline]
+    limited = moved_by_lateness(run, seen, told, grader, **graded)
     first = list(labels).index(headline)
     punctual = grades.on_time[:, first]
     steady = steadiness(
@@ -190,6 +207,7 @@ def summarize(
     )
     return Summary(
         run=run.name,
+        load=load_words(run.manifest.experiment),
         complete=run.complete,
         rounds=len(run),
         samples=len(run.references),
@@ -204,13 +222,19 @@ def summarize(
         swept=tuple(k for k, ns in enumerate(labels) if ns not in wanted),
         reach=_reach(quality, run, grader, graded),
         about=parse_about(about),
+        estimand=estimand(run),
+        generator_limited=limited is not None,
         steadiness=steady,
         environment=run.manifest.environment,
         system=run.manifest.system,
         stopping=run.manifest.stopping,
+        reported=run.manifest.reported,
         warnings=(
             *_warnings(run, seen, policy, grader),
+            *(_untold(untold) if not deadlines else ()),
+            *disagreements(run),
             *_too_short(run, labels),
+            *([limited] if limited else []),
             *steady.warnings,
         ),
     )
@@ -247,49 +271,6 @@ def _near_p90(swept: Sequence[Percentile]) -> Percentile:
     return min(swept, key=lambda one: abs(one.percent - 90))
 
 
-def _lender(
-    fallback: Run | str | Path | None, policy: Policy, metric: str
-) -> tuple[Run, Grader] | None:
-    if policy.kind != "fallback":
-        return None
-    if fallback is None:
-        raise InputError(
-            "on_late 'fallback' needs the run that lends its answers: give --fallback RUN"
-        )
-    other = fallback if isinstance(fallback, Run) else open_run(fallback)
-    grader = prepare_grader(other, metric)
-    if grader is None:
-        raise InputError(f"{other.name!r} has no references, so its answers cannot be graded")
-    return other, grader
-
-
-def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int, str]:
-    """Deadlines in nanoseconds, ascending, each with how it was asked for.
-
-    Raises:
-        InputError: Not a deadline, or a percentile that was never answered.
-    """
-    found: dict[int, list[str]] = {}
-    for text in asked:
-        deadline = parse_deadline(text)
-        if isinstance(deadline, Percentile):
-            ns = latency_percentile(ordered, deadline.percent)
-            if ns == NEVER:
-                raise InputError(
-                    f"the deadline {deadline} cannot be had: too many queries have no answer; "
-                    "name a lower percentile or a time"
-                )
-            label = str(deadline)
-        else:
-            ns, label = deadline, format_duration(deadline, 6).replace(" ", "")
-        labels = found.setdefault(ns, [])
-        if label not in labels:
-            labels.append(label)
-    if not found:
-        raise InputError("no deadline is given: name one, such as 20ms or p99")
-    return {ns: ", ".join(labels) for ns, labels in sorted(found.items())}
-
-
 def _reach(
     wanted: Sequence[float], run: Run, grader: Grader | None, graded: Mapping[str, Any]
 ) -> dict[float, Estimate]:
@@ -321,10 +302,18 @@ def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -
         )
     if grader is None:
         said.append("the run has no references, so only punctuality is told")
-    unanswered = len(seen.ordered) - seen.status["ok"]
-    if unanswered and not any("have no answer" in one for one in said):
-        said.append(f"{unanswered} of {len(seen.ordered)} queries have no answer")
+    silent = len(seen.ordered) - seen.status["ok"]
+    if silent and not any("have no answer" in one for one in said):
+        said.append(f"{silent} of {len(seen.ordered)} queries have no answer")
     return said
+
+
+def _untold(deadlines: Sequence[str]) -> list[str]:
+    """Declared percentiles that an overloaded or broken system never answered."""
+    if not deadlines:
+        return []
+    those = " and ".join(deadlines)
+    return [f"nothing is told of the deadline {those}: so many queries have no answer at all"]
 
 
 def _too_short(run: Run, labels: Iterable[int]) -> list[str]:

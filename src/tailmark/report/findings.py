@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tailmark.analysis.asked import resolve
 from tailmark.analysis.at_deadline import AtDeadline, said_at
 from tailmark.analysis.curve import POINTS, Curve, quality_curve
 from tailmark.analysis.extremes import Extremes, extremes
 from tailmark.analysis.gate import Verdict, judge
 from tailmark.analysis.prediction import Prediction, predict
 from tailmark.analysis.samples import SampleRecord, notable_samples
-from tailmark.analysis.summary import Summary, resolve, summarize
+from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.quality.late import parse_policy

@@ -103,8 +103,13 @@ def _facts_line(found: Findings) -> list[str]:
     }
     graded = [metric_name(summary.metric), policy_words(summary.on_late)] if found.graded else []
     rounds = "1 round" if summary.rounds == 1 else f"{summary.rounds:,} rounds"
+    extent = [f"{rounds} × {summary.samples:,} samples"]
+    if summary.estimand is not None:  # under load, rounds do not send every sample once
+        queries = f"{summary.queries:,} queries of {summary.samples:,} samples"
+        extent = [rounds, queries, summary.estimand]
     return [
-        f"{rounds} × {summary.samples:,} samples",
+        *extent,
+        summary.load,
         _system_words(manifest),
         manifest.created[:16].replace("T", " ") + " UTC",
         timed.get(summary.latency.time, f"{summary.latency.time} timed"),

@@ -6,6 +6,7 @@ from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.analysis.gate import Verdict
 from tailmark.analysis.summary import Summary
 from tailmark.quality.late import parse_policy
+from tailmark.quality.requirement import LatencyRequirement
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
@@ -138,16 +139,31 @@ def sureness_sentence(summary: Summary) -> str:
 
 
 def verdict_sentence(verdict: Verdict) -> str:
-    """A requirement and how the run stands to it."""
+    """A requirement and how the run stands to it; of several parts, to each."""
+    parts = verdict.parts or (verdict,)
+    says = [_part_sentence(one) for one in parts]
+    if len(parts) > 1:
+        says = [f"{text}: {one.outcome}" for text, one in zip(says, parts, strict=True)]
+    says += [way_out(verdict)] if verdict.outcome == "undecided" else []
+    return f"{verdict.outcome.upper()} – {'; '.join(says)}."
+
+
+def _part_sentence(verdict: Verdict) -> str:
     wanted, e = verdict.requirement, verdict.estimate
+    if isinstance(wanted, LatencyRequirement):
+        asked = f"a p{wanted.percent:g} latency of {format_duration(wanted.bound_ns)} or less"
+        value = with_range(format_duration(e.value), time_range(e))
+        found = f"{value} (no interval: {e.reason})" if e.reason else value
+        return f"required: {asked}; measured: {found}"
     of = "on average" if wanted.of == "mean" else "in its worst 5 % of rounds"
-    asked = f"required: {percent(wanted.quality)} or more at {wanted.at} {of}"
-    found = f"measured: {share_interval(e)}"
-    if verdict.outcome != "undecided":
-        return f"{verdict.outcome.upper()} – {asked}; {found}."
-    way_out = (
-        f"about {verdict.rounds_to_decide} rounds would decide"
-        if verdict.rounds_to_decide
-        else "the value lies on the requirement itself, so no number of rounds decides"
-    )
-    return f"UNDECIDED – {asked}; {found}; {way_out}."
+    share = f"{percent(verdict.target)} or more"
+    if wanted.of_ideal:
+        share += f" ({100 * wanted.quality:g} % of ideal)"
+    return f"required: {share} at {wanted.at} {of}; measured: {share_interval(e)}"
+
+
+def way_out(verdict: Verdict) -> str:
+    """What would decide an undecided requirement."""
+    if verdict.rounds_to_decide:
+        return f"about {verdict.rounds_to_decide} rounds would decide"
+    return "the value lies on the requirement itself, so no number of rounds decides"

@@ -98,8 +98,10 @@ def side_by_side(
         names: Of the runs, distinct.
         deadlines: As they were asked for; else the first run's own.
         time: Which latency counts.
-        allow: What may differ all the same, as for `compare`.
+        allow: What may differ all the same, as for `compare`; here the scenario always may, for
+            what a load costs is a reason to put runs side by side.
     """
+    allow = (*allow, "scenario")
     first, others = found[0], found[1:]
     alike: dict[str, Any] = {
         "metric": first.summary.metric,

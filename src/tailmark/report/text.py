@@ -5,6 +5,7 @@ from rich.padding import Padding
 
 from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.analysis.summary import Summary
+from tailmark.report.reported_text import beside
 from tailmark.report.sentences import (
     LOSS_WORDS,
     hard_words,
@@ -135,12 +136,26 @@ def _latency(summary: Summary) -> Grid:
     )
 
 
+def _extent(summary: Summary) -> str:
+    """How much was measured; under load, rounds do not send every sample once."""
+    if summary.estimand is None:
+        return f"{summary.rounds} rounds of {summary.samples} samples"
+    parts = "blocks" if summary.estimand.startswith("steady") else "rounds"
+    return f"{summary.rounds} {parts}, {summary.queries:,} queries of {summary.samples} samples"
+
+
+def estimand(summary: Summary) -> str:
+    """What a number of a run under open load is about; else nothing."""
+    return f"estimand – {summary.estimand}" if summary.estimand else ""
+
+
 def facts(summary: Summary) -> str:
     """The run in one line; of an imported run little is known."""
     machine = summary.environment.get("processor", {})
     cold = summary.latency.cold_start
     parts = [
-        f"{summary.rounds} rounds of {summary.samples} samples",
+        _extent(summary),
+        summary.load,
         str(machine.get("model") or "unknown processor"),
     ]
     if machine.get("usable_cores"):
@@ -174,8 +189,12 @@ def print_summary(summary: Summary, console: Console) -> None:
         console.print(drawn(grid, console.width))
     console.print(prose(facts(summary), "dim", console))
     console.print(prose(sureness_sentence(summary), "dim", console))
+    if about := estimand(summary):
+        console.print(prose(about, "dim", console))
     if stop := stopping(summary):
         console.print(prose(stop, "", console))
+    if line := beside(summary.reported):
+        console.print(prose(line, "", console))
     reasons = notes(summary)
     if reasons:
         console.print(prose("no interval: " + "; ".join(reasons), "dim", console))
@@ -187,7 +206,13 @@ def markdown(summary: Summary) -> str:
     """The same tables for a README or a pull request."""
     blocks = [f"**{headline(summary)}**"]
     blocks += [markdown_table(grid) for grid in grids(summary)]
-    said = (facts(summary), sureness_sentence(summary), stopping(summary))
+    said = (
+        facts(summary),
+        sureness_sentence(summary),
+        estimand(summary),
+        stopping(summary),
+        beside(summary.reported),
+    )
     blocks += [one for one in said if one]
     blocks += [f"> warning: {warning}" for warning in summary.warnings]
     return "\n\n".join(blocks) + "\n"
