@@ -11,12 +11,15 @@ import pytest
 
 import tailmark
 from tailmark.decode.labels import Labels
+from tailmark.scenario.base import Schedule
 from tailmark.system.base import Predictor
 from tailmark.testing import (
     FaultySystem,
     LawfulSystem,
+    RespondingSystem,
     VirtualClock,
     check_decoder,
+    check_responder,
     check_scenario,
     check_system,
     check_workload,
@@ -35,7 +38,16 @@ def test_every_built_in_passes_its_check() -> None:
     check_decoder(tailmark.Classes(), SCORES, classes=3)
     check_decoder(tailmark.Classes(top=1, offset=-1), SCORES)
     check_decoder(Labels(), np.array([3]))
-    check_scenario(tailmark.SingleStream())
+    for scenario in (
+        tailmark.SingleStream(),
+        tailmark.SingleStream(queries=33),
+        tailmark.MultiStream(),
+        tailmark.Server(target_qps=100),
+        tailmark.Offline(),
+        tailmark.Burst(base_qps=10, burst_qps=500, every="1s", length="100ms", duration="2s"),
+        tailmark.Ramp(from_qps=0, to_qps=100, duration="2s"),
+    ):
+        check_scenario(scenario)
 
 
 def test_the_fakes_pass_too() -> None:
@@ -43,6 +55,23 @@ def test_the_fakes_pass_too() -> None:
     clock = VirtualClock()
     check_system(LawfulSystem(clock=clock, law=lambda _: 5, answer=lambda b: b), np.zeros((1, 2)))
     check_system(FaultySystem(answer=lambda b: b, faults=lambda _: None), np.zeros((1, 2)))
+    check_system(RespondingSystem(answer=lambda b: b), np.zeros((1, 2)))
+    check_responder(RespondingSystem(answer=lambda b: b), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "owes"),
+    [
+        ("dropped", "every ticket is completed within"),
+        ("raises", "is answered, and not with"),
+        ("twice", "each ticket is completed once"),
+    ],
+)
+def test_a_responder_that_forgets_raises_or_repeats_is_noticed(fault: Any, owes: str) -> None:
+    """Each breach has its sentence."""
+    system = RespondingSystem(answer=lambda b: b, fault=lambda _: fault)
+    with pytest.raises(AssertionError, match=owes):
+        check_responder(system, np.zeros((1, 2)), patience_s=0.5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,37 +197,104 @@ def test_a_decoder_that_breaks_its_contract_is_noticed(
         check_decoder(OffDecoder(decode), SCORES)
 
 
+@dataclasses.dataclass(frozen=True)
 class OffScenario:
-    """A scenario with one thing wrong."""
+    """A scenario with one thing wrong, of `WRONG`; or none."""
 
-    def __init__(self, schedule: Callable[[int, str], Any]) -> None:
-        self._schedule = schedule
+    wrong: str
 
     def schedule(self, samples: int, *, order: str, seed: int, index: int) -> Any:
         """Whatever it is."""
         del seed
-        return self._schedule(samples + 0 * index, order)
+        make = WRONG.get(self.wrong, right)
+        return make(samples, order, index)
 
     def describe(self) -> dict[str, Any]:
         """Nothing."""
         return {}
 
 
-@pytest.mark.parametrize(
-    ("schedule", "says"),
-    [
-        (lambda n, _: np.arange(n), "a schedule is int32"),
-        (lambda n, _: np.arange(1, n + 1, dtype=np.int32), "names known samples"),
-        (lambda n, _: np.arange(n, dtype=np.int32), "order 'shuffled' is what it says"),
-        (
-            lambda n, _: np.random.default_rng().permutation(n).astype(np.int32),
-            "the same seed and round give the same schedule",
-        ),
-    ],
-)
-def test_a_scenario_that_breaks_its_contract_is_noticed(
-    schedule: Callable[[int, str], Any], says: str
-) -> None:
-    """What is owed is said."""
-    with pytest.raises(AssertionError, match=says):
-        check_scenario(OffScenario(schedule))
+class NoValue:
+    """A scenario that is another each time."""
+
+    schedule = staticmethod(tailmark.SingleStream().schedule)
+
+    def describe(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+def right(samples: int, order: str, index: int) -> Schedule:
+    """A pass, as the order has it."""
+    return tailmark.SingleStream().schedule(samples, order=order, seed=1, index=index)  # type: ignore[arg-type]
+
+
+def spoiled(**wrong: Callable[[Schedule], Any]) -> Callable[[int, str, int], Schedule]:
+    """A right schedule with some fields made anew from it."""
+
+    def make(samples: int, order: str, index: int) -> Schedule:
+        made = right(samples, order, index)
+        return dataclasses.replace(made, **{name: how(made) for name, how in wrong.items()})
+
+    return make
+
+
+def due(*times: int) -> Callable[[Schedule], Any]:
+    """Those times, then the last again."""
+    return lambda made: np.pad(np.array(times), (0, len(made) - len(times)), mode="edge")
+
+
+def still(samples: int, order: str, index: int) -> Schedule:
+    """The first round's order, each round."""
+    del index
+    return right(samples, order, 0)
+
+
+def unsettled(samples: int, order: str, index: int) -> Schedule:
+    """Some samples twice in a pass, and others not."""
+    made = right(samples, order, index)
+    return made if order == "fixed" else dataclasses.replace(made, sample=made.sample // 2 * 2)
+
+
+def unfinished(samples: int, order: str, index: int) -> Schedule:
+    """A pass and a half."""
+    made = right(2 * samples, "fixed", index).sample[: samples * 3 // 2] % samples
+    some = np.random.default_rng(index).permuted(made[:samples]), made[samples:]
+    return Schedule(sample=made if order == "fixed" else np.concatenate(some))
+
+
+def scribbled(samples: int, order: str, index: int) -> Schedule:
+    """Other times with each call."""
+    made = right(samples, order, index)
+    return dataclasses.replace(made, due_ns=np.full(samples, next(_TICKS)))
+
+
+WRONG: dict[str, Callable[[int, str, int], Schedule]] = {
+    "samples are int32": spoiled(sample=lambda s: s.sample.astype(np.int64)),
+    "a round sends something": spoiled(sample=lambda s: s.sample[:0]),
+    "names known samples": spoiled(sample=lambda s: s.sample + np.int32(1)),
+    "a query has at least one sample": spoiled(per_query=lambda _: 0),
+    "times are int64": spoiled(due_ns=lambda s: np.arange(len(s), dtype=float)),
+    "is due once": spoiled(due_ns=lambda _: np.zeros(1, int)),
+    "times ascend": spoiled(due_ns=due(0, 2, 1)),
+    "from zero or more": spoiled(due_ns=due(-1, 2)),
+    "order 'shuffled' is what it says, anew each round": still,
+    "order 'fixed' is what it says": spoiled(sample=lambda s: s.sample[::-1]),
+    "order 'shuffled' is what it says": unsettled,
+    "order 'equal-issue' is what it says": unfinished,
+    "the same seed and round give the same schedule": scribbled,
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_scenario_that_breaks_its_contract_is_noticed(wrong: str) -> None:
+    """What is owed is said; a right one owes nothing."""
+    check_scenario(OffScenario("nothing"))
+    with pytest.raises(AssertionError, match=wrong):
+        check_scenario(OffScenario(wrong))
+
+
+def test_a_recipe_of_a_scenario_is_a_value() -> None:
+    """What does not equal its copy is noticed."""
+    with pytest.raises(AssertionError, match="equals its pickled copy"):
+        check_scenario(NoValue())

@@ -5,21 +5,26 @@ A clock that does not wait, systems whose latencies are known, and checks every 
 
 from tailmark.testing.clock import VirtualClock
 from tailmark.testing.conformance import (
+    check_batches,
     check_decoder,
     check_metric,
+    check_responder,
     check_scenario,
     check_stopping_rule,
     check_system,
     check_workload,
 )
-from tailmark.testing.systems import FaultySystem, LawfulSystem
+from tailmark.testing.systems import FaultySystem, LawfulSystem, RespondingSystem
 
 __all__ = [
     "FaultySystem",
     "LawfulSystem",
+    "RespondingSystem",
     "VirtualClock",
+    "check_batches",
     "check_decoder",
     "check_metric",
+    "check_responder",
     "check_scenario",
     "check_stopping_rule",
     "check_system",

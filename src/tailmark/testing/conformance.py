@@ -5,17 +5,21 @@ A plug-in's own tests call the check of its seam; ours call all of them on every
 
 import json
 import pickle
+import threading
 from typing import Any, get_args
 
 import numpy as np
 
 from tailmark.decode.base import Decoder
 from tailmark.quality.base import Metric
-from tailmark.records.model import Run
-from tailmark.scenario.base import Order, Scenario
+from tailmark.records.model import Int32s, Run
+from tailmark.scenario.base import Order, Scenario, Schedule
 from tailmark.stopping import StoppingRule, first_rounds
-from tailmark.system.base import Batch, System, with_batch_axis
+from tailmark.system.asynchronous import as_predictor
+from tailmark.system.base import Batch, System, joined, split, with_batch_axis
 from tailmark.workload.base import Workload
+
+_GRACE_S = 0.1
 
 
 def check_workload(workload: Workload) -> None:
@@ -50,7 +54,7 @@ def check_system(system: System, batch: Batch) -> None:
     _plain(system.describe(), "describe()")
     fingerprint = system.fingerprint()
     _owes(fingerprint is None or len(fingerprint) == 64, "a fingerprint is SHA-256 in hex, or None")
-    predictor = system.open()
+    predictor = as_predictor(system.open())
     predictor.check(batch)
     before = [values.copy() for values in _arrays(batch)]
     first, second = predictor.predict(batch), predictor.predict(batch)
@@ -58,8 +62,81 @@ def check_system(system: System, batch: Batch) -> None:
         _owes(np.array_equal(values, kept, equal_nan=values.dtype.kind == "f"), "the input is kept")
     _owes(np.shape(first) == np.shape(second), "the output's shape does not change")
     _plain(predictor.describe(), "the predictor's describe()")
-    other = system.open().predict(batch)
+    other = as_predictor(system.open()).predict(batch)
     _owes(np.shape(other) == np.shape(first), "a second opening gives the same shape")
+
+
+def check_responder(system: System, batch: Batch, patience_s: float = 30.0) -> None:
+    """A system that answers when it likes completes every ticket once, whatever it has in hand.
+
+    Args:
+        system: The recipe; what it opens into has ``submit``.
+        batch: A batch of one that it takes.
+        patience_s: How long it may take over some twenty tickets.
+    """
+    live = system.open()
+    _owes(hasattr(live, "submit"), "what it opens into has submit(tickets, batches, complete)")
+    responder: Any = live
+    responder.check(batch)
+    completed: list[int] = []
+    errors: list[BaseException] = []
+    all_there = threading.Event()
+    queries = [[0], [1, 2, 3], [7], *([ticket] for ticket in range(20, 36))]
+    asked = [ticket for query in queries for ticket in query]
+
+    def complete(ticket: int, output: Any = None, error: BaseException | None = None) -> None:
+        del output
+        completed.append(ticket)
+        errors.extend([error] if error is not None else [])
+        if len(completed) >= len(asked):
+            all_there.set()
+
+    for query in queries:
+        responder.submit(query, [batch] * len(query), complete)
+    _owes(all_there.wait(patience_s), f"every ticket is completed within {patience_s:g} s")
+    threading.Event().wait(_GRACE_S)  # what comes twice may come a little later
+    _owes(not errors, f"a batch that it takes is answered, and not with {errors[:1]}")
+    _owes(sorted(completed) == asked, "each ticket is completed once, and no other")
+    _plain(responder.describe(), "the responder's describe()")
+
+
+def check_batches(
+    system: System, batch: Batch, *, relative: float = 1e-3, absolute: float = 1e-4
+) -> None:
+    """Answers in a batch are the answers one by one, whoever else is in it and in whatever order.
+
+    `tailmark.comply` holds the labels of a whole workload against each other; this is a first look.
+
+    Args:
+        system: The recipe.
+        batch: Two samples or more, as many at once as it takes.
+        relative: How far numbers may lie apart, as a share: sums are taken in another order.
+        absolute: And in all. Whole numbers have to be equal.
+    """
+    ones = split(batch, len(_arrays(batch)[0]))
+    _owes(len(ones) > 1, "there is a batch of two or more to check with")
+    predictor = as_predictor(system.open())
+    alone = [_arrays(predictor.predict(one)) for one in ones]
+    for order in (range(len(ones)), range(len(ones))[::-1], range(len(ones) - 1)):
+        output = predictor.predict(joined([ones[i] for i in order]))
+        try:
+            answers = split(output, len(order))
+        except ValueError as cause:
+            raise AssertionError(f"a batch has an output for each sample: {cause}") from cause
+        for i, answer in zip(order, answers, strict=True):
+            for a, b in zip(alone[i], _arrays(answer), strict=True):
+                _owes(
+                    _close(np.asarray(a), np.asarray(b), relative, absolute),
+                    f"sample {i} is answered in a batch of {len(order)} as by itself",
+                )
+
+
+def _close(a: Any, b: Any, relative: float, absolute: float) -> bool:
+    if a.shape != b.shape or a.dtype.kind != b.dtype.kind:
+        return False
+    if a.dtype.kind != "f":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, rtol=relative, atol=absolute, equal_nan=True)
 
 
 def check_decoder(decoder: Decoder, raw: Any, classes: int | None = None) -> None:
@@ -101,17 +178,58 @@ def check_metric(metric: Metric, outputs: Any, references: Any) -> None:
 
 
 def check_scenario(scenario: Scenario, samples: int = 20) -> None:
-    """A schedule names known samples, depends on (seed, round) alone, and a shuffle shuffles."""
+    """A schedule is whole, depends on (seed, round) alone, and its order is what it says.
+
+    Args:
+        scenario: The recipe.
+        samples: In the workload, enough that no two orders of a round are alike by chance.
+    """
     _plain(scenario.describe(), "describe()")
+    copy = pickle.loads(pickle.dumps(scenario))  # noqa: S301
+    _owes(copy == scenario, "a recipe equals its pickled copy")
     for order in get_args(Order):
-        first = scenario.schedule(samples, order=order, seed=1, index=0)
-        again = scenario.schedule(samples, order=order, seed=1, index=0)
-        _owes(first.dtype == np.int32, "a schedule is int32")
-        _owes(np.array_equal(first, again), "the same seed and round give the same schedule")
-        _owes(bool(((first >= 0) & (first < samples)).all()), "a schedule names known samples")
-        later = scenario.schedule(samples, order=order, seed=1, index=1)
-        same = np.array_equal(first, later)
-        _owes(same == (order == "fixed"), f"order {order!r} is what it says")
+        rounds = [scenario.schedule(samples, order=order, seed=1, index=i) for i in range(6)]
+        again = [copy.schedule(samples, order=order, seed=1, index=i) for i in range(6)]
+        for first, second in zip(rounds, again, strict=True):
+            _check_schedule(first, samples)
+            same = np.array_equal(first.sample, second.sample) and (
+                (first.due_ns is None and second.due_ns is None)
+                or np.array_equal(_times(first), _times(second))
+            )
+            _owes(same, "the same seed and round give the same schedule")
+            _owes(_in_order(first.sample, samples, order), f"order {order!r} is what it says")
+        if order != "fixed":
+            moved = any(not np.array_equal(rounds[0].sample, one.sample) for one in rounds)
+            _owes(moved, f"order {order!r} is what it says, anew each round")
+
+
+def _check_schedule(one: Schedule, samples: int) -> None:
+    _owes(one.sample.dtype == np.int32, "a schedule's samples are int32")
+    _owes(len(one.sample) > 0, "a round sends something")
+    _owes(
+        bool(((one.sample >= 0) & (one.sample < samples)).all()), "a schedule names known samples"
+    )
+    _owes(one.per_query >= 1, "a query has at least one sample")
+    if one.due_ns is None:
+        return
+    _owes(one.due_ns.dtype == np.int64, "times are int64")
+    _owes(one.due_ns.shape == (one.queries,), "each query of an open loop is due once")
+    _owes(bool((np.diff(one.due_ns, prepend=0) >= 0).all()), "times ascend from zero or more")
+
+
+def _times(one: Schedule) -> Any:
+    return [] if one.due_ns is None else one.due_ns
+
+
+def _in_order(sample: Int32s, samples: int, order: Order) -> bool:
+    """Whether each pass is as the order has it; what replacement draws, chance says."""
+    if order == "replacement":
+        return True
+    if order == "fixed":
+        return np.array_equal(sample, np.resize(np.arange(samples), len(sample)))
+    passes = [sample[start : start + samples] for start in range(0, len(sample), samples)]
+    once = all(len(np.unique(one)) == len(one) for one in passes)
+    return once and (order == "shuffled" or len(passes[-1]) == samples)
 
 
 def check_stopping_rule(rule: StoppingRule, run: Run, at_most: int) -> None:

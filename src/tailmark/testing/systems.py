@@ -1,12 +1,13 @@
 """Systems whose behaviour is known, to hold measurements against."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from tailmark.system.base import Batch, Predictor
+from tailmark.system.base import Batch, Complete, Predictor, Responder
 from tailmark.testing.clock import VirtualClock
 
 Answer = Callable[[Batch], Any]
@@ -81,6 +82,72 @@ class FaultySystem:
     def fingerprint(self) -> str | None:
         """None: there is no file."""
         return None
+
+
+Fault = Literal["", "raises", "dropped", "twice", "unknown", "waits"]
+"""How a responder treats a ticket: rightly, or with an error, never, two times, after two that it
+was never given, or when ``release`` is set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RespondingSystem:
+    """Answers each ticket in a thread of its own, rightly or wrongly.
+
+    Args:
+        answer: The output for a batch of one.
+        fault: By a batch, how it is treated; the first of all is always answered.
+        release: What a ticket that waits is waiting for.
+    """
+
+    answer: Answer
+    fault: Callable[[Batch], Fault] = lambda _: ""
+    release: threading.Event = field(default_factory=threading.Event)
+
+    def open(self) -> Responder:
+        """Begin to answer."""
+        return _Responder(self)
+
+    def describe(self) -> dict[str, Any]:
+        """Nothing to set."""
+        return {"kind": "responding"}
+
+    def fingerprint(self) -> str | None:
+        """None: there is no file."""
+        return None
+
+
+class _Responder:
+    def __init__(self, recipe: RespondingSystem) -> None:
+        self._recipe = recipe
+        self._tried = False
+
+    def submit(self, tickets: Sequence[int], batches: Sequence[Batch], complete: Complete) -> None:
+        for ticket, batch in zip(tickets, batches, strict=True):
+            fault = self._recipe.fault(batch) if self._tried else ""
+            self._tried = True
+            asked = (fault, ticket, batch, complete)
+            threading.Thread(target=self._answer, args=asked, daemon=True).start()
+
+    def _answer(self, fault: Fault, ticket: int, batch: Batch, complete: Complete) -> None:
+        if fault == "raises":
+            complete(ticket, error=OSError("down"))
+            return
+        if fault == "dropped":
+            return
+        if fault == "waits":
+            self._recipe.release.wait()
+        if fault == "unknown":
+            complete(ticket + 10**6, self._recipe.answer(batch))
+            complete("ticket", self._recipe.answer(batch))
+        complete(ticket, self._recipe.answer(batch))
+        if fault == "twice":
+            complete(ticket, self._recipe.answer(batch))
+
+    def check(self, batch: Batch) -> None:
+        """Anything fits."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "responding"}
 
 
 class _Predictor:
