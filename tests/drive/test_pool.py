@@ -122,6 +122,43 @@ def test_too_many_that_never_return_end_the_run(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "run").status == "partial"
 
 
+def test_a_system_that_cannot_be_opened_again_ends_the_run(tmp_path: Path) -> None:
+    """Nobody could take the place of a worker that hangs."""
+    forever = threading.Event()
+    opened = iter(range(10**6))
+
+    class Once(tailmark.Function):
+        def open(self) -> Any:
+            if next(opened) >= 2:
+                raise OSError("the device is taken")
+            return super().open()
+
+    def call(batch: Any) -> Any:
+        if 5 in batch:
+            forever.wait()
+        return label(batch)
+
+    with pytest.raises(QueryNeverReturnedError, match=r"cannot be opened again .*is taken"):
+        measured(
+            tmp_path / "run",
+            call,
+            Queueing(workers=2),
+            system=Once(call=call),
+            timeout_ns=2 * 10**8,
+        )
+    forever.set()
+
+
+def test_a_round_leaves_no_thread_behind(tmp_path: Path) -> None:
+    """Workers and overseer end with it."""
+    before = threading.active_count()
+    measured(tmp_path / "run", label, Queueing(workers=3))
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert threading.active_count() == before
+
+
 def test_what_is_beyond_the_bound_is_shed_and_counted(tmp_path: Path) -> None:
     """At once; the rest is served as if it had never come."""
     gate = threading.Event()

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 
 from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
+from tailmark.drive.failures import describe_failure
 from tailmark.drive.recording import IDLE, SHED, Recording, never_begun
 from tailmark.drive.serving import Serve
 from tailmark.drive.waiting import SHARED_SPIN_NS, waiter
@@ -106,17 +107,28 @@ class Pool:
         for number, worker in enumerate(self._workers):
             self._start(worker, number)
         if self._replace is None:
-            yield
+            with self._dismissing():
+                yield
             return
         overseer = threading.Thread(
             target=self._oversee, args=(self._replace,), name="tailmark-overseer", daemon=True
         )
         overseer.start()
         try:
-            yield
+            with self._dismissing():
+                yield
         finally:
             self._over.set()
             overseer.join()
+
+    @contextmanager
+    def _dismissing(self) -> Iterator[None]:
+        """Leave no thread waiting for more, also if the round is broken off."""
+        try:
+            yield
+        finally:
+            for _ in self._workers:
+                self._queue.put(None)
 
     def _start(self, worker: _Worker, number: int) -> None:
         threading.Thread(
@@ -281,14 +293,23 @@ class Pool:
         self._count(worker, len(worker.batch))
         self._gone.append(worker)
         if len(self._gone) > _REPLACED_AT_MOST:
-            self._broken = QueryNeverReturnedError(
-                f"{len(self._gone)} calls did not return within the timeout of {limit}: "
-                "isolate: true kills such calls and goes on"
-            )
+            self._break(f"{len(self._gone)} calls did not return within the timeout of {limit}")
         else:
-            self._workers[number] = fresh = _Worker(replace(number))
-            self._start(fresh, number)
+            try:
+                self._workers[number] = fresh = _Worker(replace(number))
+            except Exception as cause:  # noqa: BLE001 - opening a system runs anything
+                self._break(
+                    f"a call did not return within the timeout of {limit}, and the system cannot "
+                    f"be opened again ({describe_failure(cause)})"
+                )
+            else:
+                self._start(fresh, number)
         worker.ended.set()
+
+    def _break(self, what: str) -> None:
+        self._broken = QueryNeverReturnedError(
+            f"{what}: isolate: true kills such calls and goes on"
+        )
 
 
 @contextmanager

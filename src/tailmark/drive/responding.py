@@ -84,7 +84,9 @@ class Exchange:
                 moment = wait_until(due[first])
             for row in range(first, last):
                 recording.issued[row] = moment
+            recording.serving = first  # a submit that never returns is one for the watchdog
             self._submit(range(first, last))
+            recording.serving = IDLE
             if closed:
                 self._wait(moment)
             if self._backlog.full:
