@@ -13,11 +13,12 @@ from tailmark import plugins
 from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
 from tailmark.drive.isolated import IsolatedService
-from tailmark.drive.loadgen.settings import LoadGen, check_scenario
+from tailmark.drive.loadgen.settings import LoadGen, check_scenario, drawn_by_loadgen
+from tailmark.drive.loadgen.worker import Job
 from tailmark.drive.service import Timed
 from tailmark.errors import InputError, nearest
 from tailmark.quality.late import parse_policy
-from tailmark.quality.requirement import parse_requirement
+from tailmark.quality.requirement import LatencyRequirement, Requirement, parse_requirement
 from tailmark.scenario.base import Order, Scenario, Schedule
 from tailmark.scenario.queueing import Queueing
 from tailmark.scenario.single_stream import SingleStream
@@ -64,8 +65,10 @@ class Experiment:
             if given < least:
                 raise InputError(f"{name} is {given}: give {least} or more")
         for name, kind in (("timed", Timed), ("order", Order)):
-            if (chosen := getattr(self, name)) not in get_args(kind):
-                raise InputError(f"{name} is {chosen!r}: {' or '.join(get_args(kind))}")
+            known = get_args(kind)
+            if (chosen := getattr(self, name)) not in known:
+                close = nearest(str(chosen), known)
+                raise InputError(f"{name} is {chosen!r}{close}: {' or '.join(known)}")
         if self.timeout_ns <= 0:
             raise InputError(
                 f"timeout is {format_duration(self.timeout_ns)}: give more than zero, such as 10s"
@@ -79,18 +82,39 @@ class Experiment:
             )
         if self.require is not None:
             parse_requirement(self.require)
+        if isinstance(self.rounds, Until):
+            self.rounds.check_requirement(bool(self.require))
         if self.engine is not None:
-            check_scenario(self.scenario, self.order)
-            if self.isolate:
-                raise InputError(
-                    "isolate: true is not LoadGen's: it always runs the system in a process of its "
-                    "own, and goes on with no other; leave isolate out, or use engine: tailmark"
-                )
+            self._check_engine()
+
+    def _check_engine(self) -> None:
+        """Refuse what LoadGen does not do."""
+        check_scenario(self.scenario, self.order)
+        if self.isolate:
+            raise InputError(
+                "isolate: true is not LoadGen's, which runs the system in a process of its own and "
+                "goes on with no other: leave isolate out, or use engine: tailmark"
+            )
 
     @property
     def at_most(self) -> int:
         """The most rounds it may take."""
         return at_most(self.rounds)
+
+    def check_references(self, there: bool) -> None:
+        """Refuse what waits for a quality, or requires one, where nobody knows what is right.
+
+        Raises:
+            InputError: So it is.
+        """
+        if isinstance(self.rounds, Until):
+            self.rounds.check_references(there)
+        required = parse_requirement(self.require) if self.require else ()
+        if not there and any(isinstance(one, Requirement) for one in required):
+            raise InputError(
+                "require is about quality, and the workload has no references: give them, or "
+                "require a latency, such as {latency: 'p99 <= 15ms'}"
+            )
 
     def schedule(self, samples: int, index: int) -> Schedule:
         """What is sent in round ``index``, and when."""
@@ -107,11 +131,30 @@ class Experiment:
             self.queueing.batch,
         )
 
+    def job(self) -> Job:
+        """What answers it, as LoadGen's processes are told."""
+        return Job(
+            workload=self.workload,
+            system=self.system,
+            decoder=self.decode,
+            timed=self.timed,
+            queueing=self.queueing,
+            timeout_ns=self.timeout_ns,
+            warmup=self.warmup,
+        )
+
+    @property
+    def latency_bound(self) -> LatencyRequirement | None:
+        """The first requirement of ``require`` that is about latency."""
+        required = parse_requirement(self.require) if self.require else ()
+        return next((one for one in required if isinstance(one, LatencyRequirement)), None)
+
     def describe(self) -> dict[str, Any]:
         """As plain data, for ``run.json``."""
         deadlines = self.quality.get("deadlines", ())
+        order = drawn_by_loadgen(self.order) if self.engine else self.order
         described = {
-            "workload": {**self.workload.describe(), "order": self.order},
+            "workload": {**self.workload.describe(), "order": order},
             "system": {
                 **self.system.describe(),
                 "decode": self.decode.describe(),

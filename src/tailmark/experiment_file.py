@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -78,7 +78,10 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
     workload = dict(schema.workload)
     order = workload.pop("order", "shuffled")
     if order not in typing.get_args(Order):
-        raise ExperimentError(f"workload.order is {order!r}: fixed or shuffled")
+        known = typing.get_args(Order)
+        raise ExperimentError(
+            f"workload.order is {order!r}{nearest(str(order), known)}: {' or '.join(known)}"
+        )
     system = dict(schema.system)
     decode = dict(system.pop("decode", {"kind": "classes"}))
     timeout_ns = parse_duration(system.pop("timeout", "10s"), "a timeout")
@@ -139,8 +142,11 @@ def _engine(given: Any, folder: Path) -> LoadGen | None:
             f"engine is {given!r}: write tailmark, loadgen, or {{kind: loadgen, min_duration: 60s}}"
         )
     _known_keys(LoadGen, settings, "engine")
-    engine = _validated(LoadGen, _with_paths(LoadGen, settings, folder), "engine")
-    return engine  # type: ignore[no-any-return]
+    for name in ("user_conf", "audit"):  # which are read when the recipe is made
+        if isinstance(settings.get(name), str):
+            settings[name] = folder / Path(settings[name]).expanduser()
+    engine: LoadGen = _validated(LoadGen, settings, "engine")
+    return engine
 
 
 def _rounds(given: Any) -> int | Until:

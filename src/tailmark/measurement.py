@@ -19,7 +19,9 @@ from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
 from tailmark.drive.driver import Driver, no_garbage_collection, set_up_kept
 from tailmark.drive.flight import InFlight
-from tailmark.drive.service import Service, Timed, open_service
+from tailmark.drive.loadgen.engine import LoadGenEngine
+from tailmark.drive.loadgen.settings import LoadGen, require_loadgen
+from tailmark.drive.service import Opened, Service, Timed, open_service
 from tailmark.drive.watchdog import OverdueError, Watchdog
 from tailmark.errors import (
     EveryQueryFailedError,
@@ -30,13 +32,14 @@ from tailmark.errors import (
     TailmarkError,
 )
 from tailmark.experiment import Experiment
-from tailmark.machine import audit
+from tailmark.machine import Audit, audit
 from tailmark.records.catalogue import Catalogue
 from tailmark.records.environment import capture
 from tailmark.records.logbook import Logbook
-from tailmark.records.model import Manifest, References, Run
+from tailmark.records.model import Manifest, References, Round, Run
 from tailmark.records.store import RunWriter, open_run
-from tailmark.scenario.base import Order, Scenario
+from tailmark.scenario.base import Order, Scenario, Schedule
+from tailmark.scenario.queueing import Queueing
 from tailmark.scenario.single_stream import SingleStream
 from tailmark.stopping import Lookout, Until
 from tailmark.system.base import System
@@ -45,6 +48,7 @@ from tailmark.units import format_duration, parse_duration
 from tailmark.workload.base import Samples, Workload
 
 _THUMBNAILS_AT_MOST = 2_000
+_LONG_NS = 5 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,11 @@ def measure(
     seed: int = 0,
     timeout: str | int = "10s",
     isolate: bool = False,
+    workers: int = 1,
+    batch: int = 1,
+    batch_wait: str | int = 0,
+    max_outstanding: int | None = None,
+    engine: LoadGen | None = None,
     resume: bool = False,
     progress: Tell | None = None,
     clock: Clock | None = None,
@@ -105,9 +114,15 @@ def measure(
             preprocessing and postprocessing too, each as a stage.
         order: ``"shuffled"`` anew each round by (seed, round), or ``"fixed"``.
         seed: Makes the order repeatable.
-        timeout: How long one query may take, ``"300ms"`` or nanoseconds; later, it has no answer.
+        timeout: How long an answer may take from when its query was due, ``"300ms"`` or
+            nanoseconds; later, it has no answer.
         isolate: Run the system in a process of its own, so that a call that never returns can be
             killed and the run goes on.
+        workers: How many serve the queue, each with its own opening of the system.
+        batch: The most samples a worker takes at once: what waits when it is free.
+        batch_wait: How long the first of a batch may wait for others, ``"2ms"`` or nanoseconds.
+        max_outstanding: How many samples may be queued or in service; what comes beyond is shed.
+        engine: `LoadGen` to have MLPerf's own load generator send the queries.
         resume: Go on with the run in ``out`` at its next round.
         progress: Told between rounds how far the run is.
         clock: Instead of the machine's monotonic clock.
@@ -125,6 +140,8 @@ def measure(
     """
     if not isinstance(timeout, int):
         timeout = parse_duration(timeout, "a timeout")
+    if not isinstance(batch_wait, int):
+        batch_wait = parse_duration(batch_wait, "batch_wait")
     recipe: Any = system if hasattr(system, "open") else Function(call=system)
     experiment = Experiment(
         workload=workload,
@@ -140,6 +157,13 @@ def measure(
         seed=seed,
         timeout_ns=timeout,
         isolate=isolate,
+        queueing=Queueing(
+            workers=workers,
+            batch=batch,
+            batch_wait_ns=batch_wait,
+            max_outstanding=max_outstanding,
+        ),
+        engine=engine,
     )
     return run_experiment(experiment, out=out, resume=resume, progress=progress, clock=clock)
 
@@ -154,18 +178,26 @@ def run_experiment(
 ) -> Run:
     """Measure an experiment into a run directory; see `measure`."""
     tell = progress or (lambda _: None)
+    if experiment.engine is not None:
+        require_loadgen()
     with RunWriter(out, resume=resume) as writer:
         tell(Progress(done=0, rounds=experiment.at_most, doing="loading samples"))
         samples = experiment.workload.open()
-        if isinstance(experiment.rounds, Until):
-            experiment.rounds.check_references(samples.references is not None)
+        experiment.check_references(samples.references is not None)
         manifest = _manifest(experiment, samples)
         log = Logbook(writer, manifest, experiment.decode.columns)
         if not log.complete:
             flight = InFlight(samples.ids)
             lookout = Lookout(experiment.rounds, writer.path)
             with _ending_well(log, experiment, flight, str(writer.path)):
-                _measure(experiment, samples, log, lookout, flight, clock or MonotonicClock(), tell)
+                if experiment.engine is not None:
+                    _measure_by_loadgen(
+                        experiment, experiment.engine, samples, log, lookout, writer.path, tell
+                    )
+                else:
+                    _measure(
+                        experiment, samples, log, lookout, flight, clock or MonotonicClock(), tell
+                    )
     return open_run(writer.path)
 
 
@@ -183,25 +215,10 @@ def _measure(
     def say(doing: str) -> None:
         tell(Progress(done=log.rounds, rounds=experiment.at_most, doing=doing))
 
-    def enough() -> bool:
-        found = lookout.enough(log.rounds)
-        log.stopping = lookout.account(log.rounds, log.inferences)
-        return found
-
     say("opening the system")
     with _opened(experiment, samples, flight, clock) as driver, set_up_kept():
         say("auditing the machine")
-        machine = audit(full=False, isolated=experiment.isolate)
-        log.begin(
-            _references(samples),
-            [*driver.opened.warnings, *machine.warnings()],
-            system=driver.opened.system,
-            audit=machine.to_dict(),
-            cold_start={
-                "open_ns": driver.opened.open_ns,
-                "first_query_ns": driver.opened.first_query_ns,
-            },
-        )
+        _begin(log, samples, driver.opened, audit(full=False, isolated=experiment.isolate))
         say("warming up")
         first = experiment.schedule(len(samples), 0).sample
         warm = driver.warm_up(np.resize(first, experiment.warmup))
@@ -209,10 +226,10 @@ def _measure(
         with no_garbage_collection(), flight.sending("the warm-up", warm.sample, recording):
             driver.drive(warm, recording, Catalogue(experiment.decode.columns, {}).number)
 
-        while not enough():
+        while not _enough(lookout, log):
             index = log.rounds
-            say(f"measuring, {lookout.brief}" if lookout.brief else "measuring")
             schedule = experiment.schedule(len(samples), index)
+            say(", ".join(filter(None, ["measuring", lookout.brief, _round_length(schedule)])))
             recording = driver.recording(schedule)
             began = datetime.now(UTC).isoformat(timespec="milliseconds")
             with (
@@ -234,12 +251,77 @@ def _measure(
             )
             recording.failures.update(driver.afterwards)
             driver.afterwards.clear()
-            log.add(one, recording.failures)
-            if index == 0 and log.first_cause:
-                raise EveryQueryFailedError(
-                    f"every query of the first round failed, {log.first_cause}"
-                )
+            _add(log, one, recording.failures)
     say("done")
+
+
+def _round_length(schedule: Schedule) -> str:
+    """How long nothing will be said, where that is long and known beforehand."""
+    last_ns = int(schedule.due_ns[-1]) if schedule.due_ns is not None else 0
+    return f"a round takes {format_duration(last_ns, 2)}" if last_ns > _LONG_NS else ""
+
+
+def _measure_by_loadgen(
+    experiment: Experiment,
+    loadgen: LoadGen,
+    samples: Samples,
+    log: Logbook,
+    lookout: Lookout,
+    path: Path,
+    tell: Tell,
+) -> None:
+    """Have LoadGen send the queries of the rounds that are missing, a process a round."""
+
+    def say(doing: str) -> None:
+        tell(Progress(done=log.rounds, rounds=experiment.at_most, doing=doing))
+
+    say("opening the system")
+    with LoadGenEngine(
+        job=experiment.job(),
+        settings=loadgen,
+        scenario=experiment.scenario,
+        order=experiment.order,
+        bound=experiment.latency_bound,
+        seed=experiment.seed,
+        folder=path / "loadgen",
+        ids=samples.ids,
+    ) as engine:
+        say("auditing the machine")
+        _begin(log, samples, engine.opened, audit(full=False))
+        engine.tidy(log.rounds)
+        say("sending each sample once")
+        log.remark(engine.accuracy())
+        while not _enough(lookout, log):
+            say(f"LoadGen measures, {lookout.brief}" if lookout.brief else "LoadGen measures")
+            measured = engine.round(log.rounds, log.outputs.number)
+            _add(log, measured.round, measured.failures)
+            log.remark(measured.warnings)
+    say("done")
+
+
+def _enough(lookout: Lookout, log: Logbook) -> bool:
+    """Look at the finished rounds, and write down what was seen."""
+    found = lookout.enough(log.rounds)
+    log.stopping = lookout.account(log.rounds, log.inferences)
+    return found
+
+
+def _begin(log: Logbook, samples: Samples, opened: Opened, machine: Audit) -> None:
+    """Write down what is known before the first round."""
+    log.begin(
+        _references(samples),
+        [*opened.warnings, *machine.warnings()],
+        system=opened.system,
+        audit=machine.to_dict(),
+        cold_start={"open_ns": opened.open_ns, "first_query_ns": opened.first_query_ns},
+    )
+
+
+def _add(log: Logbook, one: Round, failures: Mapping[str, int]) -> None:
+    """Write a finished round down."""
+    log.add(one, failures)
+    if one.index == 0 and log.first_cause:
+        raise EveryQueryFailedError(f"every query of the first round failed, {log.first_cause}")
 
 
 @contextmanager
@@ -253,7 +335,9 @@ def _opened(
     if experiment.isolate:
         with ExitStack() as stack:
             isolated = [stack.enter_context(experiment.isolated()) for _ in workers]
-            yield Driver(isolated, *common)
+            driver = Driver(isolated, *common)
+            driver.check()
+            yield driver
         return
 
     def another() -> Service:
@@ -295,8 +379,8 @@ def _ending_well(
         os._exit(MeasurementError.exit_code)
 
     try:
-        if experiment.isolate:
-            yield
+        if experiment.isolate or experiment.engine is not None:
+            yield  # the system is not in this process
         else:
             with Watchdog(experiment.timeout_ns, flight.position, leave):
                 yield

@@ -43,6 +43,11 @@ class StoppingRule(Protocol):
         """Whether it asks for quality, so that the workload must have references."""
         ...
 
+    @property
+    def judges(self) -> bool:
+        """Whether it asks for a verdict, so that the experiment must have a requirement."""
+        ...
+
     def looks(self, at_most: int) -> tuple[int, ...]:
         """After how many rounds to look, ascending, none above ``at_most``, at least one.
 
@@ -69,7 +74,7 @@ class Until:
     """Rounds are measured until a rule has seen enough.
 
     Args:
-        rule: What is enough: `HalfWidth`, `Rjsd`.
+        rule: What is enough: `HalfWidth`, `Decided`, `Rjsd`.
         at_most: Rounds.
 
     Raises:
@@ -101,6 +106,18 @@ class Until:
             raise InputError(
                 f"rounds wait for {_name(self.rule)} of a quality, and the workload has no "
                 "references: wait for of: on_time or of: p99, or give references"
+            )
+
+    def check_requirement(self, there: bool) -> None:
+        """Refuse a rule about a verdict where nothing is required.
+
+        Raises:
+            InputError: So it is.
+        """
+        if self.rule.judges and not there:
+            raise InputError(
+                f"rounds wait for {_name(self.rule)}, and there is no require: say what is to be "
+                "decided, such as require: {quality: '>= 0.75', at: 5ms}"
             )
 
     def describe(self) -> dict[str, Any]:

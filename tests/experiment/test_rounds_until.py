@@ -105,11 +105,11 @@ def test_what_a_run_records_is_what_a_file_takes(rule: Any, at_most: int) -> Non
         ),
         ({"until": {"rjsd": 0.02}, "at_most": 9}, "first looked at after 17 rounds"),
         ({"until": 0.005, "at_most": 9}, "rounds.until is 0.005: write {half_width: 0.005"),
-        ({"until": {}, "at_most": 9}, "names no stopping rule: give half_width or rjsd"),
-        ({"until": {"of": "tail"}, "at_most": 9}, "names no stopping rule: give half_width or"),
+        ({"until": {}, "at_most": 9}, "names no stopping rule: give decided or half_width or rjsd"),
+        ({"until": {"of": "tail"}, "at_most": 9}, "names no stopping rule: give decided or half"),
         (
             {"until": {"half_widht": 0.01}, "at_most": 9},
-            "names no stopping rule (did you mean 'half_width'?): give half_width or rjsd",
+            "names no stopping rule (did you mean 'half_width'?): give decided or",
         ),
         (
             {"until": {"half_width": 0.01, "rjsd": 0.02}, "at_most": 99},

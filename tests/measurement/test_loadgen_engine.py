@@ -1,4 +1,4 @@
-"""`engine: loadgen`: the genuine LoadGen asks, its logs stay in the run, and the records are its own."""
+"""`engine: loadgen`: the genuine LoadGen asks, its logs are kept, and the records are its own."""
 
 import json
 from pathlib import Path
@@ -107,6 +107,7 @@ def test_by_round_both_engines_send_at_the_same_times(tmp_path: Path) -> None:
         ours = tailmark.Server(target_qps=2000, queries=50).schedule(
             6, order="replacement", seed=3, index=index
         )
+        assert ours.due_ns is not None
         assert np.array_equal(one.scheduled_ns, ours.due_ns)
 
 
@@ -120,18 +121,21 @@ def test_what_raises_or_never_returns_is_a_row_and_the_test_goes_on(
         "raises_and_hangs",
         workload=tailmark.Arrays(inputs=np.arange(8), references=np.arange(8) % 3, classes=3),
         scenario=SCENARIOS[kind],
-        timeout="150ms",
+        timeout="400ms",
         engine=tailmark.LoadGen(min_duration="0ms", min_queries=8),
         order="equal-issue",
     )
     one = one_of(run)
-    assert len(one) == 8
-    assert (one.status[one.sample == 2] == Status.failed).all()
+    assert set(one.sample.tolist()) == set(range(8))
     assert (one.status[one.sample == 4] == Status.timed_out).all()
+    assert not one.answered[
+        one.sample == 2
+    ].any()  # behind a queue it may wait too long to be asked
     assert (one.completed_ns[~one.answered] == NONE).all()
-    if kind == "single-stream":
-        assert sorted(one.sample[one.answered].tolist()) == [0, 1, 3, 5, 6, 7]
-    assert any(a["what"] == "KeyError: 'no such layer'" for a in run.manifest.anomalies)
+    if kind != "server":
+        assert (one.status[one.sample == 2] == Status.failed).all()
+        assert one.answered[~np.isin(one.sample, (2, 4))].all()
+        assert any(a["what"] == "KeyError: 'no such layer'" for a in run.manifest.anomalies)
     assert any(said.startswith("LoadGen knows no failures") for said in run.manifest.warnings)
 
 
@@ -142,7 +146,7 @@ def test_a_system_that_answers_by_itself_may_forget_and_repeat_itself(tmp_path: 
         "",
         system=tailmark.Callback(make="questioned:forgetful", folder=HERE),
         scenario=SCENARIOS["server"],
-        timeout="150ms",
+        timeout="400ms",
     )
     one = one_of(run)
     assert (one.status[one.sample == 3] == Status.lost).all()

@@ -119,6 +119,13 @@ class Logbook:
         else:
             self._writer.update(replace(self._manifest, status="partial"))
 
+    def remark(self, sentences: Iterable[str]) -> None:
+        """Tell the reader what came to light on the way, each thing once."""
+        said = tuple(dict.fromkeys([*self._manifest.warnings, *sentences]))
+        if said != self._manifest.warnings:
+            self._manifest = replace(self._manifest, warnings=said)
+            self._writer.update(warnings=said)
+
     def add(self, one: Round, failures: Mapping[str, int]) -> None:
         """Write a finished round.
 

@@ -39,11 +39,14 @@ STAGES = ("preprocess", "inference", "postprocess")
 class Round:
     """One repetition of the scenario over the workload; row j is the j-th (query, sample) issued.
 
-    Times are integer nanoseconds of a monotonic clock since the round began.
+    Times are integer nanoseconds of a monotonic clock since the round began; `NONE` in all of them
+    where nobody wrote them down (an imported run whose ``timed`` is ``none``).
 
     Args:
         index: Which round of the run, from 0.
-        facts: What is true of the whole round: ``seed``, ``began`` (UTC), ``duration_ns``.
+        facts: What is true of the whole round: ``seed``, ``began`` (UTC), ``duration_ns``;
+            ``open_loop`` if queries were sent without waiting for answers, ``together`` if a query
+            is answered when its last row is.
         query: Shape (rows,). Rows of one query share its number.
         sample: Shape (rows,). Index into the workload.
         scheduled_ns: When the scenario wanted it sent.
@@ -83,6 +86,8 @@ class Round:
     def latency_ns(self, time: str | None = None) -> Int64s:
         """Latency of every row, `NEVER` where there is no answer; shape (rows,).
 
+        Where a query is answered together (``facts["together"]``), that of its slowest row.
+
         Args:
             time: ``"total"`` (or None) is completed − scheduled; a stage's name is that stage.
         """
@@ -91,7 +96,12 @@ class Round:
             if time in (None, "total")
             else getattr(self, f"{time}_ns")
         )
-        return np.where(self.answered, spent, NEVER)
+        latency = np.where(self.answered & (self.completed_ns != NONE), spent, NEVER)
+        if not self.facts.get("together") or time not in (None, "total"):
+            return latency
+        first = np.flatnonzero(np.diff(self.query, prepend=self.query[0] - 1))
+        slowest = np.maximum.reduceat(latency, first)
+        return np.repeat(slowest, np.diff(first, append=len(self)))
 
     def to_arrow(self) -> Any:
         """A `pyarrow.Table` with nulls for `NONE`; the facts are its schema's metadata."""
@@ -134,7 +144,7 @@ class Round:
 COLUMNS = tuple(f.name for f in fields(Round) if f.name not in ("index", "facts"))
 """The columns of a round, in the order they are stored."""
 
-_NULLABLE = frozenset(COLUMNS) - {"query", "sample", "scheduled_ns", "issued_ns", "status"}
+_NULLABLE = frozenset(COLUMNS) - {"query", "sample", "status"}
 
 
 class Rounds(Protocol):
@@ -192,6 +202,8 @@ class Manifest:
         warnings: Sentences for the reader, known before the first round.
         ending: Sentences on how it ended: what stopped it, what went unanswered.
         stopping: Where a rule said when to stop: the rule, its looks, and why it stopped.
+        reported: What another harness said of its own tests, one mapping a test: of LoadGen, what
+            `loadgen.summary.Summary.to_dict` has, the test's name, and its ``round`` here.
     """
 
     tailmark: str
@@ -209,6 +221,7 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     ending: tuple[str, ...] = ()
     stopping: Mapping[str, Any] | None = None
+    reported: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def rounds_asked(self) -> int | None:

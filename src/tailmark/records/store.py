@@ -44,7 +44,7 @@ def open_run(path: str | Path) -> Run:
     path = Path(path)
     manifest = read_manifest(path)
     rounds = count_rounds(path)
-    if not rounds:
+    if not rounds and not manifest.reported:
         raise StoreError(
             f"{str(path)!r} holds no finished round: measure it again, or go on with --resume"
         )
@@ -83,7 +83,7 @@ def read_manifest(path: Path) -> Manifest:
     known = {f.name for f in fields(Manifest)}
     try:
         held = {key: value for key, value in document.items() if key in known}
-        for several in ("warnings", "ending", "anomalies"):
+        for several in ("warnings", "ending", "anomalies", "reported"):
             held[several] = tuple(held.get(several, ()))
         return Manifest(**held)
     except TypeError as cause:

@@ -1,0 +1,85 @@
+"""A process of our own: it has a pipe to us, prints to standard error, and ends with us.
+
+Parent and child are the same program by the same user, so what passes between them is pickled.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """The parent's end.
+
+    Args:
+        module: Whose ``main()`` the process runs.
+    """
+
+    def __init__(self, module: str) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-c", f"from {module} import main; main()", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                process_group=0,  # Ctrl-C is the parent's to handle
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__,  # what a system prints must not mix with our own output
+            )
+        self._pipe = Connection(ours.detach())
+
+    def send(self, message: Any) -> None:
+        """Hand something over.
+
+        Raises:
+            OSError: The process is gone.
+        """
+        self._pipe.send(message)
+
+    def receive(self, within_s: float) -> Any:
+        """What the process says next.
+
+        Raises:
+            TimeoutError: Nothing within so long.
+            EOFError: The process is gone; so for OSError.
+        """
+        if not self._pipe.poll(within_s):
+            raise TimeoutError
+        return self._pipe.recv()
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait()
+
+    def ending(self) -> str:
+        """How a process that is gone ended: its exit code, or the signal."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return signal.Signals(-code).name
+        return f"exit code {code}"
+
+
+def attend(serve: Callable[[Connection], None]) -> None:
+    """The child's end: serve until done or until the parent is gone, and leave nothing running."""
+    _die_with_parent()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        serve(Connection(int(sys.argv[1])))
+    os._exit(0)  # a system's own threads must not keep us
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end us with our parent, even in the middle of a native call (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
