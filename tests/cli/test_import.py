@@ -10,6 +10,7 @@ import pytest
 import tailmark
 from cli.conftest import Command
 from importers.published import emotion_flow, mobilenet, some_times, write
+from loadgen.written import accuracy_test, performance_test, queries
 
 TABLE = """\
 round,sample,latency_ms,output,reference
@@ -136,3 +137,84 @@ def test_the_help_names_both_kinds(command: Command) -> None:
     for kind in ("csv", "tail-quality"):
         assert kind in done.out
         assert command("import", kind, "--help").code == 0
+
+
+LIBRARY = [(k, k, k.to_bytes(4, "little")) for k in range(10)]
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A folder of LoadGen's logs: two performance tests with traces, and an accuracy test."""
+    for number in (1, 2):
+        performance_test(tmp_path / f"logs/performance/run_{number}", queries(40))
+    accuracy_test(tmp_path / "logs/accuracy", LIBRARY)
+    (tmp_path / "labels.txt").write_text("\n".join(map(str, range(10))), encoding="utf-8")
+    return tmp_path / "logs"
+
+
+def test_loadgens_logs_are_a_run_like_any_other(logs: Path, command: Command) -> None:
+    """With a trace and labels every command accepts it, and LoadGen's result stands beside."""
+    done = command("import", "loadgen", logs, "--labels", "labels.txt", "--out", "run")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-1] == "run"
+    assert "LoadGen reported 2 tests: VALID" in done.out
+    assert "warning: the 4 bytes of each answer are taken as a label of type int32" in done.out
+    for words in (
+        ("summarize", "run", "--markdown"),
+        ("summarize", "run", "--deadline", "1.2ms"),
+        ("compare", "run", "run"),
+        ("predict", "run", "--deadline", "1.2ms"),
+        ("report", "run"),
+        ("mlperf", "result", "run"),
+    ):
+        done = command(*words)
+        assert (done.err, done.code in (0, 1)) == ("", True), words
+    document = json.loads(command("summarize", "run", "--json").out)
+    assert document["quality"]["ideal"]["value"] == 1.0
+    assert [one["round"] for one in document["reported"]] == [None, 0, 1]
+    told = command("import", "loadgen", logs, "--dtype", "int32", "--out", "told")
+    assert "are taken as a label" not in told.out
+
+
+def test_logs_without_a_trace_show_what_was_reported(logs: Path, command: Command) -> None:
+    """As text, as Markdown and as one JSON document; what needs times is refused in a sentence."""
+    for trace in logs.glob("**/mlperf_log_trace.json"):
+        trace.unlink()
+    done = command("import", "loadgen", logs, "--labels", "labels.txt", "--out", "run")
+    assert (done.code, done.err) == (0, "")
+    assert "LoadGen reported 2 single-stream tests: VALID; top-1 accuracy 100.00 %" in done.out
+    assert done.out.splitlines()[-1] == "run"
+    assert command("summarize", "run").out in done.out
+    assert command("summarize", "run", "--markdown").out.startswith("**LoadGen reported 2 ")
+    document = json.loads(command("summarize", "run", "--json").out)
+    assert document["timed"] == "none"
+    assert document["statistics"]["p90"]["value"] == 1_360_000
+    assert document["quality"]["at"][0]["ideal"]["value"] == 1.0
+    for words in (
+        ("summarize", "run", "--deadline", "5ms"),
+        ("summarize", "run", "--steady", "5s"),
+        ("predict", "run", "--deadline", "5ms"),
+        ("compare", "run", "run"),
+        ("extremes", "run"),
+        ("report", "run"),
+        ("mlperf", "result", "run"),
+        ("what-if", "run", "--qps", "10"),
+    ):
+        assert "LogSettings.enable_trace" in command(*words).complaint, words
+
+
+def test_logs_that_cannot_be_imported_are_refused_in_a_sentence(
+    logs: Path, command: Command
+) -> None:
+    """And leave nothing behind."""
+    for words in (
+        ("loadgen", "gone"),
+        ("loadgen", "labels.txt"),
+        ("loadgen", logs, "--dtype", "text"),
+        ("loadgen", logs, "--labels", "gone.txt"),
+        ("loadgen", logs, "--accuracy", "gone"),
+        ("loadgen", logs / "performance", "--labels", "labels.txt"),
+    ):
+        assert command("import", *words, "--out", "run").complaint
+        assert not Path("run").exists()
+    assert Path(command("import", "loadgen", logs).out.splitlines()[-1]).parts[0] == "runs"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import tailmark
-from tailmark.cli.shared import new_run, show
+from tailmark.cli.shared import new_run, show_run
 from tailmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,6 +99,42 @@ def csv(
     )
 
 
+def loadgen(
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Of mlperf_log_*: one test, or performance/run_1 … and accuracy."
+        ),
+    ],
+    *,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="What is right: lines 'name label', 'sample,label' or 'label'."
+        ),
+    ] = None,
+    accuracy: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The accuracy test, where it lies elsewhere."),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Of the answers: float32, int32, int64, …; by default as they look."),
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Import MLPerf LoadGen's logs: with a trace, every query; without, what it reported."""
+    _show(
+        tailmark.import_loadgen(
+            directory,
+            labels=labels,
+            accuracy=accuracy,
+            dtype=dtype,
+            out=out or new_run(directory.resolve().name or "loadgen"),
+        )
+    )
+
+
 def _show(run: "Run") -> None:
-    show(tailmark.summarize(run))
+    show_run(run)
     typer.echo(f"\n{run.path}")

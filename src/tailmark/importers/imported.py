@@ -33,7 +33,7 @@ class Imported:
     """A run as it was found elsewhere.
 
     Args:
-        source: Whose files they were: ``tail-quality``, ``csv``.
+        source: Whose files they were: ``tail-quality``, ``csv``, ``loadgen``.
         files: Which.
         ids: One a sample; unique.
         references: Labels, shape (samples,); None where nobody knows what is right.
@@ -42,9 +42,13 @@ class Imported:
         names: The labels of numbers 0, 1, …, where they were text.
         count: How many rounds.
         rounds: Makes the rounds; their ``output_id`` is a row of ``answers``.
-        timed: ``total`` or ``inference``.
+        timed: ``total`` or ``inference``; ``none`` where rows have no times.
         workload: What else is known of the samples and their order.
         scenario: How queries were sent.
+        settings: What else is known of that.
+        require: What the test demanded of itself (see `quality.requirement`).
+        system: What is known of the system.
+        reported: See `Manifest.reported`.
         warnings: Sentences for the reader.
     """
 
@@ -59,6 +63,10 @@ class Imported:
     timed: str
     workload: Mapping[str, Any] = field(default_factory=dict)
     scenario: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    require: Mapping[str, Any] | None = None
+    system: Mapping[str, Any] = field(default_factory=dict)
+    reported: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -152,12 +160,13 @@ def _manifest(found: Imported) -> Manifest:
                 "files": [file.name for file in found.files],
                 **found.workload,
             },
-            "system": {"kind": "imported"},
-            "scenario": {"kind": found.scenario},
+            "system": {"kind": "imported", **found.system},
+            "scenario": {"kind": found.scenario, **found.settings},
             **decode,
             "rounds": found.count,
             "timed": found.timed,
             "quality": {},
+            **({"require": dict(found.require)} if found.require else {}),
         },
         design_id=uuid.uuid4().hex,
         hashes={
@@ -172,6 +181,7 @@ def _manifest(found: Imported) -> Manifest:
         system={},
         audit={},
         cold_start={},
+        reported=found.reported,
         warnings=(_UNKNOWN,),
     )
 

@@ -52,7 +52,7 @@ def highest_number(content: bytes) -> int:
     """
     highest, at = 0, 0
     while True:
-        run = _RUN.match(content, at)
+        run = _RUN.match(content, min(at, len(content)))  # a length may point anywhere
         at = run.end() if run else at
         one = _OPCODES.get(content[at]) if at < len(content) else None
         if one is None or one.arg is None:  # an unknown opcode, the end, or the one that stops
