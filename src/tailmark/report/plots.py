@@ -74,14 +74,15 @@ def write_plots(
         for plot in plots(found):
             for one in formats:
                 file = Path(folder) / f"{plot.name}.{one}"
-                file.write_bytes(_rendered(plot, one))
+                file.write_bytes(rendered(plot, one))
                 written.append(file)
     except OSError as cause:
         raise StoreError(f"{str(folder)!r} cannot be written: {cause.strerror}") from cause
     return written
 
 
-def _rendered(plot: Plot, form: Format) -> bytes:
+def rendered(plot: Plot, form: Format) -> bytes:
+    """A plot as the content of a file."""
     if form == "png":
         png: bytes = vl_convert.vegalite_to_png(
             plot.drawn(), vl_version=VEGA_LITE, scale=_PNG_SCALE

@@ -66,7 +66,7 @@ def simulate(
         service: What a batch takes; or of each row what it takes alone, shape (rows,), where
             nothing is batched.
         timeout_ns: A row that has waited longer than this when a worker would begin it is not
-            begun.
+            begun, unless the schedule is patient.
 
     Raises:
         InputError: Service times that do not fit the rows or the batches.
@@ -168,7 +168,7 @@ class _Queue:
     def __init__(self, schedule: Schedule, queueing: Queueing, timeout_ns: int | None) -> None:
         rows, size = len(schedule), schedule.per_query
         self._queueing = queueing
-        self._timeout = NEVER if timeout_ns is None else timeout_ns
+        self._timeout = NEVER if timeout_ns is None or schedule.patient else timeout_ns
         edges = [*range(0, rows, size), rows]
         self._queries = list(pairwise(edges)) if rows else []
         self._due: list[int] | None = None if schedule.due_ns is None else schedule.due_ns.tolist()
