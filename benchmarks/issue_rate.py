@@ -94,7 +94,7 @@ def _drive(
     order, now = schedule.sample, clock.now_ns
     if kind == "worker":
         one = [_serve(schedule, recording, clock)]
-        pool = Pool(one, None, recording, clock, Queueing(), FOREVER_NS, None)
+        pool = Pool(one, None, recording, clock, Queueing(), FOREVER_NS, FOREVER_NS, None)
         return lambda: pool.run(schedule)
     if scenario == "single-stream":
         return lambda: issue(order, inputs, null, recording, now)

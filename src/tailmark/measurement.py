@@ -296,6 +296,7 @@ def _measure_by_loadgen(
             measured = engine.round(log.rounds, log.outputs.number)
             _add(log, measured.round, measured.failures)
             log.remark(measured.warnings)
+            log.report(measured.reported)
     say("done")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tailmark
 from tailmark.experiment import Experiment
 from tailmark.records.model import Run
-from tailmark.scenario.base import Schedule
+from tailmark.scenario.base import Scenario, Schedule
 from tailmark.scenario.queueing import Queueing
 
 LABELS = tailmark.Labels()
@@ -41,7 +41,7 @@ def measured(
     out: Path,
     call: Callable[[Any], Any],
     queueing: Queueing,
-    scenario: At | None = None,
+    scenario: Scenario | None = None,
     **changes: Any,
 ) -> Run:
     """One round of 24 rows, all due at once unless said otherwise; labels are answers."""

@@ -51,7 +51,9 @@ def pooled(serve: Callable[[Sequence[int]], None], workers: int, rows: int) -> R
             recording.completed[row] = time.perf_counter_ns()
 
     policy = Queueing(workers=workers)
-    pool = Pool([stamped] * workers, None, recording, MonotonicClock(), policy, 10**10, None)
+    pool = Pool(
+        [stamped] * workers, None, recording, MonotonicClock(), policy, 10**10, 10**10, None
+    )
     pool.run(At(None, rows).schedule(rows, order="fixed", seed=0, index=0))
     return recording
 
@@ -151,12 +153,11 @@ def test_a_system_that_cannot_be_opened_again_ends_the_run(tmp_path: Path) -> No
 
 def test_a_round_leaves_no_thread_behind(tmp_path: Path) -> None:
     """Workers and overseer end with it."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     measured(tmp_path / "run", label, Queueing(workers=3))
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert set(threading.enumerate()) <= before
 
 
 def test_what_is_beyond_the_bound_is_shed_and_counted(tmp_path: Path) -> None:
@@ -192,6 +193,24 @@ def test_who_waited_beyond_the_timeout_is_not_begun(tmp_path: Path) -> None:
     assert 0 < late.sum() < ROWS
     assert (one.started_ns[late & (one.started_ns >= 0)] <= 2 * 10**8 + 10**8).all()
     assert any("waited in the queue" in str(a["what"]) for a in run.manifest.anomalies)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_offline_waits_as_long_as_it_takes(tmp_path: Path, workers: int, batch: int) -> None:
+    """The last of all samples is no failure for having waited for the others."""
+
+    def call(one: Any) -> Any:
+        time.sleep(0.03)
+        return label(one)
+
+    policy = Queueing(workers=workers, batch=batch)
+    run = measured(
+        tmp_path / "run", call, policy, scenario=tailmark.Offline(), timeout_ns=5 * 10**8
+    )
+    one = run.stored[0]
+    assert one.answered.all()
+    assert workers * batch > 1 or one.completed_ns.max() > 5 * 10**8
 
 
 def test_isolated_workers_die_alone(tmp_path: Path) -> None:

@@ -81,6 +81,10 @@ def test_the_records_are_loadgens_own(tmp_path: Path, kind: str) -> None:
     assert summary.statistics == expected
     assert summary.scenario == kind
     assert one.facts["loadgen_valid"] is summary.valid
+    (reported,) = run.manifest.reported
+    assert reported["round"] == 0
+    assert reported["statistics"] == summary.statistics
+    assert not any("LoadGen reported" in one for one in tailmark.summarize(run).warnings)
 
     assert one.started_ns is not None
     assert (one.scheduled_ns <= one.issued_ns).all()

@@ -46,8 +46,9 @@ def resolve(asked: Iterable[str | int | Deadline], ordered: Int64s) -> dict[int,
 def unanswered(asked: str | int | Deadline, ordered: Int64s) -> bool:
     """Whether it is a percentile that lies beyond the last answer."""
     deadline = parse_deadline(asked)
-    there = isinstance(deadline, Percentile) and len(ordered) > 0
-    return there and latency_percentile(ordered, deadline.percent) == NEVER
+    if not isinstance(deadline, Percentile):
+        return False
+    return latency_percentile(ordered, deadline.percent) == NEVER
 
 
 def lender(

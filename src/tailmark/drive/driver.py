@@ -18,12 +18,12 @@ from tailmark.drive.isolated import IsolatedService
 from tailmark.drive.one_worker import OneWorker, infer_in_turn
 from tailmark.drive.pool import Pool
 from tailmark.drive.recording import Recording
-from tailmark.drive.responding import Exchange
+from tailmark.drive.responding import Exchange, check_responder
 from tailmark.drive.service import Opened, Service, Timed
 from tailmark.drive.serving import Serve, server
 from tailmark.drive.waiting import sharp_timer
 from tailmark.errors import SystemSetupError
-from tailmark.records.model import Int32s
+from tailmark.records.model import NEVER, Int32s
 from tailmark.scenario.base import Schedule
 from tailmark.scenario.queueing import Queueing
 from tailmark.system.asynchronous import Waited
@@ -86,16 +86,7 @@ class Driver:
                 "the system answers by itself, which isolate: true has no way for: leave it out, "
                 "and have the system keep its own process"
             )
-        if self.timed == "total":
-            raise SystemSetupError(
-                "the system answers by itself, so its stages cannot be timed from here: set timed: "
-                "inference, and have it preprocess"
-            )
-        if self.queueing.workers > 1 or self.queueing.batch > 1:
-            raise SystemSetupError(
-                "the system answers by itself, so it has its own workers and batches: leave out "
-                "system.workers and system.batch"
-            )
+        check_responder(self.timed, self.queueing)
 
     @property
     def _staged(self) -> bool:
@@ -176,7 +167,7 @@ class Driver:
                 here.predictor.predict,
                 recording,
                 self.clock,
-                self.timeout_ns,
+                self._patience_ns(schedule),
                 backlog,
             )
             return
@@ -205,9 +196,13 @@ class Driver:
             recording,
             self.clock,
             self.queueing,
+            self._patience_ns(schedule),
             self.timeout_ns,
             backlog,
         ).run(schedule)
+
+    def _patience_ns(self, schedule: Schedule) -> int:
+        return NEVER if schedule.patient else self.timeout_ns
 
     def _exchange(self, schedule: Schedule, recording: Recording, number: Number) -> None:
         service, responder = self._here(self.services[0]), self._responder

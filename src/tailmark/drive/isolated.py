@@ -5,38 +5,25 @@ itself and reports durations only. Parent and child are the same program by the 
 passes between them is pickled.
 """
 
-import ctypes
-import os
 import pickle
-import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
 
 from tailmark.decode.base import Decoder
+from tailmark.drive.child import Child, attend
 from tailmark.drive.failures import describe_failure
-from tailmark.drive.service import (
-    FIRST_TRIES,
-    Opened,
-    Reply,
-    Timed,
-    open_service,
-)
+from tailmark.drive.service import FIRST_TRIES, Opened, Reply, Timed, open_service
 from tailmark.errors import InputError, SystemSetupError
 from tailmark.records.model import Status
 from tailmark.system.base import System
 from tailmark.workload.base import Workload
 
-_PR_SET_PDEATHSIG = 1
 _OPEN_TIMEOUT_S = 600.0
 _HANGING_TRIES = 3  # each costs the timeout
-_CHILD = "from tailmark.drive.isolated import main; main()"
 
 
 @dataclass(frozen=True)
@@ -99,18 +86,18 @@ class IsolatedService:
         trace: TracebackType | None,
     ) -> None:
         """End the process."""
-        self._stop()
+        self._child.stop()
 
     def _start(self) -> None:
         """Start a process; a sample that ends or blocks it on the first try is not tried again."""
         hung = 0
         while True:
-            self._spawn()
+            self._child = Child(__name__)
             said = self._first_words()
             if isinstance(said, Opened):
                 self.opened = said
                 return
-            self._stop()
+            self._child.stop()
             if isinstance(said, InputError):
                 raise said
             hung += said.hung
@@ -120,62 +107,38 @@ class IsolatedService:
                 )
             self._skip.add(said.sample)
 
-    def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                [sys.executable, "-c", _CHILD, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                process_group=0,  # Ctrl-C is the parent's to handle
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,  # what the system prints must not mix with our own output
-            )
-        self._pipe = Connection(ours.detach())
-
     def _first_words(self) -> "Opened | InputError | _NotOpened":
         """What the child says once it is open; before that, which sample it tries first."""
         limit, trying = _OPEN_TIMEOUT_S, None
         try:
-            self._pipe.send((sys.path, self._recipe, self._skip))
-            while self._pipe.poll(limit):
-                said: Opened | InputError | int = self._pipe.recv()
+            self._child.send((sys.path, self._recipe, self._skip))
+            while True:
+                said: Opened | InputError | int = self._child.receive(limit)
                 if not isinstance(said, int):
                     return said
                 limit, trying = self._timeout_s, said
+        except TimeoutError:
+            what = "open" if trying is None else f"answer its first query (sample {trying})"
+            return _NotOpened(trying, f"did not {what} within {limit:g} s", hung=True)
         except (EOFError, OSError):
             when = "while opening" if trying is None else f"on its first query (sample {trying})"
-            return _NotOpened(trying, f"ended {when} ({self._ending()})")
-        what = "open" if trying is None else f"answer its first query (sample {trying})"
-        return _NotOpened(trying, f"did not {what} within {limit:g} s", hung=True)
-
-    def _stop(self) -> None:
-        self._pipe.close()
-        self._process.kill()
-        self._process.wait()
+            return _NotOpened(trying, f"ended {when} ({self._child.ending()})")
 
     def restart(self) -> None:
         """Replace the process by a fresh one."""
-        self._stop()
+        self._child.stop()
         self._start()
 
     def ask(self, samples: Sequence[int]) -> Reply | Outcome:
         """Answer a batch; an `Outcome` if no reply came, after which `restart` is due."""
         try:
-            self._pipe.send(samples)
-            if not self._pipe.poll(self._timeout_s):
-                return Outcome(Status.timed_out, f"no answer within {self._timeout_s:g} s")
-            reply: Reply = self._pipe.recv()
+            self._child.send(samples)
+            reply: Reply = self._child.receive(self._timeout_s)
+        except TimeoutError:
+            return Outcome(Status.timed_out, f"no answer within {self._timeout_s:g} s")
         except (EOFError, OSError):
-            return Outcome(Status.failed, f"its process ended ({self._ending()})")
+            return Outcome(Status.failed, f"its process ended ({self._child.ending()})")
         return reply
-
-    def _ending(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5)
-        code = self._process.returncode
-        if code is not None and code < 0:
-            return signal.Signals(-code).name
-        return f"exit code {code}"
 
 
 def _unpacked(recipe: bytes) -> Any:
@@ -214,15 +177,6 @@ def _serve(pipe: Connection) -> None:
         pipe.send(service.reply(pipe.recv(), timed))
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to end us with our parent, even in the middle of a native call (Linux)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def main() -> None:
     """The child process."""
-    _die_with_parent()
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _serve(Connection(int(sys.argv[1])))
-    os._exit(0)  # a system's own threads must not keep us
+    attend(_serve)

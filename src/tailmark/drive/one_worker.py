@@ -28,7 +28,7 @@ class OneWorker:
         recording: Its column ``due`` says when; the others are filled.
         clock: Tells the time, and sleeps.
         queueing: Of one worker.
-        timeout_ns: Who has waited longer is not served any more.
+        patience_ns: Who has waited longer is not served any more.
         backlog: Decoded while the queue is empty.
     """
 
@@ -38,7 +38,7 @@ class OneWorker:
         recording: Recording,
         clock: Clock,
         queueing: Queueing,
-        timeout_ns: int,
+        patience_ns: int,
         backlog: Backlog | None,
     ) -> None:
         self._serve = serve
@@ -46,7 +46,7 @@ class OneWorker:
         self._now = clock.now_ns
         self._wait_until = waiter(clock)
         self._queueing = queueing
-        self._timeout_ns = timeout_ns
+        self._patience_ns = patience_ns
         self._backlog = backlog
         self._waiting: deque[int] = deque()
         self._leaving: deque[int] = deque()  # when those leave who were not yet seen to have left
@@ -101,10 +101,10 @@ class OneWorker:
         batch: list[int] = []
         while waiting and len(batch) < most:
             row = waiting.popleft()
-            if began - due[row] <= self._timeout_ns:
+            if began - due[row] <= self._patience_ns:
                 batch.append(row)
             else:
-                why = never_begun(self._timeout_ns)
+                why = never_begun(self._patience_ns)
                 self._recording.fail(row, why, int(Status.timed_out))
         return batch
 
@@ -137,7 +137,7 @@ def infer_in_turn(  # noqa: C901 - one frame, for every call costs
     predict: Callable[[Any], Any],
     recording: Recording,
     clock: Clock,
-    timeout_ns: int,
+    patience_ns: int,
     backlog: Backlog | None = None,
 ) -> None:
     """`OneWorker` where it must cost least: inference alone, no batches, nothing shed.
@@ -148,7 +148,7 @@ def infer_in_turn(  # noqa: C901 - one frame, for every call costs
         predict: The system.
         recording: As for `OneWorker`.
         clock: As for `OneWorker`.
-        timeout_ns: As for `OneWorker`.
+        patience_ns: As for `OneWorker`.
         backlog: None keeps no outputs.
     """
     now, wait_until = clock.now_ns, waiter(clock)
@@ -166,8 +166,8 @@ def infer_in_turn(  # noqa: C901 - one frame, for every call costs
             issued[row] = began = wait_until(at)
         elif free > at:
             issued[row] = at
-            if began - at > timeout_ns:
-                recording.fail(row, never_begun(timeout_ns), int(Status.timed_out))
+            if began - at > patience_ns:
+                recording.fail(row, never_begun(patience_ns), int(Status.timed_out))
                 continue
         else:
             issued[row] = began

@@ -5,7 +5,6 @@ takes its place with a system newly opened, so that the queue goes on; what it w
 answer.
 """
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ from tailmark.drive.backlog import Backlog
 from tailmark.drive.failures import describe_failure
 from tailmark.drive.recording import IDLE, SHED, Recording, never_begun
 from tailmark.drive.serving import Serve
-from tailmark.drive.waiting import SHARED_SPIN_NS, waiter
+from tailmark.drive.waiting import SHARED_SPIN_NS, quick_switches, waiter
 from tailmark.errors import QueryNeverReturnedError
 from tailmark.records.model import Status
 from tailmark.scenario.base import Schedule
@@ -27,7 +26,6 @@ from tailmark.units import format_duration
 
 _LOOKS = 20
 _REPLACED_AT_MOST = 8
-_SWITCH_S = 0.0005  # a generator that is due must not wait 5 ms for a worker's bytecode
 
 
 @dataclass(eq=False)
@@ -52,7 +50,8 @@ class Pool:
         recording: Filled.
         clock: Tells the time, and sleeps.
         queueing: Of so many workers.
-        timeout_ns: How long an answer may take, from when its query was due.
+        patience_ns: Who has waited longer is not served any more.
+        timeout_ns: How long a call may take.
         backlog: Decoded by the issuing thread while it has time.
     """
 
@@ -63,12 +62,14 @@ class Pool:
         recording: Recording,
         clock: Clock,
         queueing: Queueing,
+        patience_ns: int,
         timeout_ns: int,
         backlog: Backlog | None,
     ) -> None:
         self._recording = recording
         self._clock = clock
         self._queueing = queueing
+        self._patience_ns = patience_ns
         self._timeout_ns = timeout_ns
         self._backlog = backlog
         self._replace = replace
@@ -89,7 +90,7 @@ class Pool:
         """
         self._recording.serving = IDLE
         self._closed = schedule.due_ns is None
-        with _quick_switches(), self._working():
+        with quick_switches(), self._working():
             if self._closed:
                 self._in_a_closed_loop(schedule)
             else:
@@ -206,7 +207,7 @@ class Pool:
             if most == 1:
                 self._work_one_by_one(worker)
             else:
-                while not worker.given_up and (batch := self._take(most)) is not None:
+                while not worker.given_up and (batch := self._take(worker, most)) is not None:
                     self._answer(worker, batch)
         finally:
             if not worker.given_up:
@@ -215,11 +216,11 @@ class Pool:
     def _work_one_by_one(self, worker: _Worker) -> None:
         """Without what batches need: each step costs every query."""
         get, serve, now = self._queue.get, worker.serve, self._clock.now_ns
-        due, timeout_ns = self._recording.due, self._timeout_ns
+        due, patience_ns = self._recording.due, self._patience_ns
         while not worker.given_up and (row := get()) is not None:
             rows, began = (row,), now()
-            if began - due[row] > timeout_ns:
-                self._answer(worker, rows)
+            if began - due[row] > patience_ns:
+                self._expired(worker, row, began)
                 continue
             worker.batch, worker.since_ns = rows, began
             serve(rows)
@@ -229,43 +230,54 @@ class Pool:
                 if self._closed:
                     self._served.put(1)
 
-    def _take(self, most: int) -> Sequence[int] | None:
+    def _take(self, worker: _Worker, most: int) -> list[int] | None:
         """A batch: what is there, and what comes while its first may wait. One taker at a time."""
         with self._taking:
-            row = self._queue.get()
+            row = self._next_alive(worker, None)
             if row is None:
                 return None
             batch = [row]
             enough = self._recording.due[row] + self._queueing.batch_wait_ns
             while len(batch) < most:
-                left = enough - self._clock.now_ns()
+                left_s = (enough - self._clock.now_ns()) / 1e9
                 try:
-                    nxt = (
-                        self._queue.get(timeout=left / 1e9)
-                        if left > 0
-                        else self._queue.get_nowait()
-                    )
+                    row = self._next_alive(worker, max(left_s, 0.0))
                 except Empty:
                     break
-                if nxt is None:
+                if row is None:
                     self._queue.put(None)  # for who takes next
-                    if left > 0:
-                        time.sleep(left / 1e9)  # no more will come; a server could not know that
+                    if left_s > 0:
+                        time.sleep(left_s)  # no more will come; a server could not know that
                     break
-                batch.append(nxt)
+                batch.append(row)
             return batch
 
+    def _next_alive(self, worker: _Worker, within_s: float | None) -> int | None:
+        """The next row that has not waited too long; None at the end.
+
+        Raises:
+            Empty: None within so long.
+        """
+        while True:
+            row = self._queue.get() if within_s is None else self._get(within_s)
+            if row is None or not self._expired(worker, row, self._clock.now_ns()):
+                return row
+
+    def _get(self, within_s: float) -> int | None:
+        return self._queue.get(timeout=within_s) if within_s > 0 else self._queue.get_nowait()
+
+    def _expired(self, worker: _Worker, row: int, now_ns: int) -> bool:
+        """Whether a row has waited too long; then it has left."""
+        if now_ns - self._recording.due[row] <= self._patience_ns:
+            return False
+        self._recording.fail(row, never_begun(self._patience_ns), int(Status.timed_out))
+        self._count(worker, 1)
+        return True
+
     def _answer(self, worker: _Worker, batch: Sequence[int]) -> None:
-        recording, began = self._recording, self._clock.now_ns()
-        due, timeout_ns = recording.due, self._timeout_ns
-        alive = [row for row in batch if began - due[row] <= timeout_ns]
-        if len(alive) < len(batch):
-            for row in set(batch).difference(alive):
-                recording.fail(row, never_begun(timeout_ns), int(Status.timed_out))
-        if alive:
-            worker.batch, worker.since_ns = alive, began
-            worker.serve(alive)
-            worker.since_ns = 0
+        worker.batch, worker.since_ns = batch, self._clock.now_ns()
+        worker.serve(batch)
+        worker.since_ns = 0
         if not worker.given_up:
             self._count(worker, len(batch))
 
@@ -310,13 +322,3 @@ class Pool:
         self._broken = QueryNeverReturnedError(
             f"{what}: isolate: true kills such calls and goes on"
         )
-
-
-@contextmanager
-def _quick_switches() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _SWITCH_S))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

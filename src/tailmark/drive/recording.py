@@ -90,7 +90,8 @@ class Recording:
             index: Which round of the run.
             schedule: What was to be sent, and when.
             start_ns: When the round began, by the clock.
-            timeout_ns: An answer later than this is none, whoever noticed it first.
+            timeout_ns: An answer later than this is none, whoever noticed it first; where the
+                schedule is patient, one that took longer from when it was begun.
             facts: What is true of the whole round.
         """
         issued = self._since(start_ns, "issued")
@@ -98,7 +99,9 @@ class Recording:
         scheduled = self._since(start_ns, "due") if self.due is not self.issued else issued
         status = np.frombuffer(self.status, dtype=np.int8).copy()
         output_id = np.frombuffer(self.output_id, dtype=np.int32).copy()
-        late = (status == Status.ok) & (completed - scheduled > timeout_ns)
+        started = self._since(start_ns, "started") if self.started is not None else None
+        since = scheduled if started is None or not schedule.patient else started
+        late = (status == Status.ok) & (completed - since > timeout_ns)
         if late.any():
             status[late] = Status.timed_out
             self.failures[answered_late(timeout_ns)] += int(late.sum())
@@ -116,7 +119,7 @@ class Recording:
             sample=schedule.sample,
             scheduled_ns=scheduled,
             issued_ns=issued,
-            started_ns=self._since(start_ns, "started") if self.started is not None else None,
+            started_ns=started,
             completed_ns=np.where(answered, completed, NONE),
             status=status,
             output_id=output_id,

@@ -11,7 +11,9 @@ from typing import Any
 from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
 from tailmark.drive.recording import IDLE, SHED, Recording
+from tailmark.drive.service import Timed
 from tailmark.drive.waiting import SHARED_SPIN_NS, waiter
+from tailmark.errors import SystemSetupError
 from tailmark.records.model import Int32s, Status
 from tailmark.scenario.base import Schedule
 from tailmark.scenario.queueing import Queueing
@@ -23,6 +25,24 @@ TWICE = "the system completed a query more than once"
 AFTER_THE_END = "the system completed a query after the end of its round"
 
 _NAP_S = 0.1
+
+
+def check_responder(timed: Timed, queueing: Queueing) -> None:
+    """Refuse what a system that answers by itself leaves nobody to do.
+
+    Raises:
+        SystemSetupError: Stages to time, or workers and batches.
+    """
+    if timed == "total":
+        raise SystemSetupError(
+            "the system answers by itself, so its stages cannot be timed from here: set timed: "
+            "inference, and have it preprocess"
+        )
+    if queueing.workers > 1 or queueing.batch > 1:
+        raise SystemSetupError(
+            "the system answers by itself, so it has its own workers and batches: leave out "
+            "system.workers and system.batch"
+        )
 
 
 class Exchange:
@@ -65,6 +85,7 @@ class Exchange:
         self._pending: set[int] = set()
         self._given = bytearray(len(recording))
         self._over = False
+        self._moved_ns = 0
 
     def run(self, schedule: Schedule) -> None:
         """Issue every query, and wait until each is answered or its timeout is past."""
@@ -92,7 +113,7 @@ class Exchange:
             if self._backlog.full:
                 self._backlog.settle()
         if rows:
-            self._wait(due[-1])
+            self._wait(due[-1], patient=schedule.patient)
         with self._change:
             self._over = True
             for row in self._pending:
@@ -134,6 +155,7 @@ class Exchange:
             elif not self._was_given(ticket):
                 recording.note(UNKNOWN)
             elif ticket in self._pending:
+                self._moved_ns = moment
                 self._pending.discard(ticket)
                 recording.completed[ticket] = moment
                 if error is None:
@@ -153,10 +175,11 @@ class Exchange:
             isinstance(ticket, int) and 0 <= ticket < len(self._given) and bool(self._given[ticket])
         )
 
-    def _wait(self, due_ns: int) -> None:
-        """Until nothing is pending, or what was due last is overdue."""
+    def _wait(self, due_ns: int, *, patient: bool = False) -> None:
+        """Until nothing is pending, or what was due last is overdue; patient while answers come."""
         while True:
-            left = due_ns + self._timeout_ns - self._clock.now_ns()
+            since = max(due_ns, self._moved_ns) if patient else due_ns
+            left = since + self._timeout_ns - self._clock.now_ns()
             with self._change:
                 if not self._pending:
                     return

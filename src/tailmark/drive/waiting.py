@@ -5,6 +5,7 @@ it holds the interpreter's lock, so it is capped, and shorter where other thread
 """
 
 import ctypes
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,6 +14,7 @@ from tailmark.clock import Clock
 SHARED_SPIN_NS = 60_000
 """The most a wait may spin where worker threads need the interpreter too."""
 
+_SWITCH_S = 0.0005
 _GET_TIMER_SLACK, _SET_TIMER_SLACK = 30, 29  # linux/prctl.h
 
 
@@ -49,3 +51,14 @@ def sharp_timer() -> Iterator[None]:
     finally:
         if before is not None:
             libc.prctl(_SET_TIMER_SLACK, before)
+
+
+@contextmanager
+def quick_switches() -> Iterator[None]:
+    """Have threads hand the interpreter on sooner: who issues must not wait 5 ms for who serves."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SWITCH_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

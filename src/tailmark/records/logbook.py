@@ -126,6 +126,12 @@ class Logbook:
             self._manifest = replace(self._manifest, warnings=said)
             self._writer.update(warnings=said)
 
+    def report(self, what: Mapping[str, Any]) -> None:
+        """Keep what another harness said of the round just added."""
+        said = (*self._manifest.reported, what)
+        self._manifest = replace(self._manifest, reported=said)
+        self._writer.update(reported=said)
+
     def add(self, one: Round, failures: Mapping[str, int]) -> None:
         """Write a finished round.
 

@@ -29,12 +29,15 @@ class Schedule:
             wait for answers. None is a closed loop: the next query when the last has completed.
         per_query: Samples a query; the last query of a round may have fewer.
         together: Whether a sample's answer counts from when the last of its query is there.
+        patient: Whether waiting is what the scenario is about, so that a timeout bounds an answer's
+            making and not its wait.
     """
 
     sample: Int32s
     due_ns: Int64s | None = None
     per_query: int = 1
     together: bool = False
+    patient: bool = False
 
     def __len__(self) -> int:
         """Rows."""

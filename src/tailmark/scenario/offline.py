@@ -30,6 +30,7 @@ class Offline:
             sample=select(samples, count, order=order, seed=seed, index=index),
             due_ns=np.zeros(1, dtype=np.int64),
             per_query=count,
+            patient=True,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ lasts. So whatever has a queue is answered elsewhere, and only a closed loop wit
 callback itself, which spares it a hop between threads.
 """
 
-import sys
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from tailmark.drive.failures import describe_failure
 from tailmark.drive.loadgen.desk import Desk, Held
 from tailmark.drive.recording import SHED
 from tailmark.drive.responding import UNKNOWN
+from tailmark.drive.waiting import quick_switches
 from tailmark.drive.watchdog import OverdueError, Watchdog
 from tailmark.records.model import Status
 from tailmark.scenario.queueing import Queueing
@@ -27,7 +27,6 @@ from tailmark.system.base import Predictor, Responder
 _LOOKS = 20
 _LOOK_AT_LEAST_S = 0.5
 _REPLACED_AT_MOST = 8
-_SWITCH_S = 0.0005  # LoadGen's thread must not wait 5 ms for a worker's bytecode
 _NOW = time.perf_counter_ns
 
 
@@ -152,7 +151,7 @@ class Workers:
         """While the test lasts."""
         for worker in self._workers:
             self._start(worker)
-        with _quick_switches(), overseeing(self._look, self._timeout_ns):
+        with quick_switches(), overseeing(self._look, self._timeout_ns):
             yield
         for _ in self._threads:
             self._queue.put(None)
@@ -282,7 +281,7 @@ class Responding:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """While the test lasts."""
-        with _quick_switches(), overseeing(self._look, self._timeout_ns):
+        with quick_switches(), overseeing(self._look, self._timeout_ns):
             yield
         self._desk.settle(self._held)
 
@@ -311,13 +310,3 @@ def overseeing(look: Callable[[], None], timeout_ns: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-@contextmanager
-def _quick_switches() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _SWITCH_S))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -173,6 +173,7 @@ class LoadGenEngine:
         folder = self.folder / f"{index:05}"
         began = datetime.now(UTC).isoformat(timespec="milliseconds")
         account, trace = self._test("PerformanceOnly", index, folder, f"round {index}")
+        summary = read_summary(folder / SUMMARY)
         joined = join_round(
             account,
             trace,
@@ -186,10 +187,13 @@ class LoadGenEngine:
                 "began": began,
                 "garbage_collection": "off",
                 "engine": "loadgen",
-                "loadgen_valid": read_summary(folder / SUMMARY).valid,
+                "loadgen_valid": summary.valid,
             },
         )
-        return self._judged(joined, account, read_detail(folder / DETAIL))
+        judged = self._judged(joined, account, read_detail(folder / DETAIL))
+        scenario = str(self.scenario.describe()["kind"])
+        said = {"by": "loadgen", "test": folder.name, "round": index, "kind": "performance"}
+        return replace(judged, reported={**said, **summary.to_dict(), "scenario": scenario})
 
     def _test(self, mode: Mode, index: int, folder: Path, what: str) -> tuple[Account, Trace]:
         """Have LoadGen do one test, and keep its logs."""
@@ -250,7 +254,7 @@ class LoadGenEngine:
                     f"{one.index} than in LoadGen's accuracy test, such as "
                     f"{self.ids[min(others)]!r}: answers depend on more than the sample"
                 )
-        return Joined(round=one, failures=failures, warnings=tuple(warnings))
+        return replace(joined, failures=failures, warnings=tuple(warnings))
 
     def _first(self, what: str) -> bool:
         if what in self._said:

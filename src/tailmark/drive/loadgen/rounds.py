@@ -20,7 +20,7 @@ lie between LoadGen's; where they contradict each other, the wall's clock was se
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,13 @@ class Joined:
         round: The facts.
         failures: Why rows have no answer, and how many.
         warnings: Sentences for the reader.
+        reported: What LoadGen itself said of it.
     """
 
     round: Round
     failures: Mapping[str, int]
     warnings: tuple[str, ...]
+    reported: Mapping[str, Any] = field(default_factory=dict)
 
 
 def join_round(

@@ -20,6 +20,7 @@ from tailmark.drive.loadgen.answering import Inline, Responding, Workers
 from tailmark.drive.loadgen.desk import Desk
 from tailmark.drive.loadgen.ledger import Account, Ledger
 from tailmark.drive.loadgen.settings import LoadGenTest, Pace
+from tailmark.drive.responding import check_responder
 from tailmark.drive.service import Opened, Service, Timed, open_service
 from tailmark.drive.watchdog import Watchdog
 from tailmark.errors import InputError, SystemSetupError
@@ -158,16 +159,7 @@ def _opened(job: Job, say: Callable[[Any], None], skip: Collection[int]) -> Serv
         batch=job.queueing.batch,
     )
     if service.opened.responds:
-        if job.timed == "total":
-            raise SystemSetupError(
-                "the system answers by itself, so its stages cannot be timed from here: set timed: "
-                "inference, and have it preprocess"
-            )
-        if job.queueing.workers > 1 or job.queueing.batch > 1:
-            raise SystemSetupError(
-                "the system answers by itself, so it has its own workers and batches: leave out "
-                "system.workers and system.batch"
-            )
+        check_responder(job.timed, job.queueing)
     return service
 
 
