@@ -211,17 +211,18 @@ def disagreements(run: Run) -> list[str]:
         index, figures = one.get("round"), one.get("statistics") or {}
         if not isinstance(index, int) or not 0 <= index < len(run):
             continue
-        own = statistics(np.sort(run.stored[index].latency_ns()))
+        one_round = run.stored[index]
+        own = statistics(np.sort(one_round.latency_ns()))
         differ = [name for name, ns in figures.items() if name in own and own[name] != ns]
         if differ:
             shown = ", ".join(
                 f"{name} {figures[name]} and not {own[name]}" for name in differ[:_SHOWN]
             )
             more = ", …" if len(differ) > _SHOWN else ""
-            said.append(
-                f"of round {index} {one.get('by')} reported {shown}{more} (in ns): its trace is "
-                "not the whole test"
-            )
+            why = "its trace is not the whole test"
+            if not one_round.answered.all():
+                why = "it counts queries that failed as answered"
+            said.append(f"of round {index} {one.get('by')} reported {shown}{more} (in ns): {why}")
     return said
 
 

@@ -1,0 +1,1 @@
+"""A submission's directory held against MLPerf's rules: one file a family of rules."""
