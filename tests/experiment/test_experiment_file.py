@@ -245,7 +245,11 @@ def test_a_key_misspelt_two_levels_down_is_named_with_its_place(folder: Path) ->
         (("quality", "deadlines"), "5ms", "quality.deadlines is '5ms'"),
         (("require",), {"quality": "more", "at": "5ms"}, "more"),
         (("require",), {"quality": ">= 0.5"}, "require has no 'at'"),
-        (("scenario",), {"kind": "serve"}, "no scenario is called 'serve' (did you mean 'server'?)"),
+        (
+            ("scenario",),
+            {"kind": "serve"},
+            "no scenario is called 'serve' (did you mean 'server'?)",
+        ),
         (("scenario",), "single-stream", "scenario is 'single-stream'"),
     ],
 )

@@ -1,9 +1,11 @@
 """On real models and images, quality is what their publishers and we have found before."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tailmark
@@ -52,3 +54,44 @@ def test_the_order_of_the_channels_matters(data: Path, tmp_path: Path) -> None:
         experiment, workload=dataclasses.replace(workload, preprocess=red_first)
     )
     assert ideal(wrong, tmp_path, "top1") < 0.600 - 0.10
+
+
+LOADS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "server": ({"kind": "server", "target_qps": 150}, []),
+    "two-workers": ({"kind": "server", "target_qps": 250}, ["system.workers=2"]),
+    "multi-stream": ({"kind": "multi-stream", "samples_per_query": 8}, []),
+    "offline": ({"kind": "offline"}, ["system.batch={max: 1}"]),
+    "replay": ({"kind": "replay", "scale": 60.0, "duration": "2s"}, []),
+}
+
+
+@pytest.fixture(scope="module")
+def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tailmark.Run:
+    """Every image once, one after another."""
+    out = tmp_path_factory.mktemp("alone") / "run"
+    return tailmark.run_experiment(load(data, "mobilenet"), out=out)
+
+
+@pytest.mark.parametrize("name", list(LOADS))
+def test_a_load_changes_when_answers_come_and_not_what_they_are(
+    data: Path, tmp_path: Path, alone: tailmark.Run, name: str
+) -> None:
+    """The real model answers each image as it does alone, however it is asked."""
+    scenario, settings = LOADS[name]
+    if name == "replay":
+        scenario = {**scenario, "trace": str(data / "traces/AzureLLMInferenceTrace_conv.csv")}
+    changes = [f"scenario={json.dumps(scenario)}", *settings]
+    run = tailmark.run_experiment(load(data, "mobilenet", *changes), out=tmp_path / "run")
+    one = run.stored[0]
+    assert one.answered.all()
+    first = alone.stored[0]
+    expected = dict(zip(first.sample.tolist(), first.output_id.tolist(), strict=True))
+    for sample, output in zip(one.sample.tolist(), one.output_id.tolist(), strict=True):
+        ours, theirs = run.outputs["labels"][output], alone.outputs["labels"][expected[sample]]
+        assert ours.tolist() == theirs.tolist()
+    if name != "replay":  # which sends as many as came in two seconds
+        assert np.array_equal(np.sort(one.sample), np.arange(500))
+    assert one.started_ns is not None
+    assert (one.scheduled_ns <= one.issued_ns).all()
+    assert (one.issued_ns <= one.started_ns).all()
+    assert (one.started_ns < one.completed_ns).all()
