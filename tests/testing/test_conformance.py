@@ -18,6 +18,7 @@ from tailmark.testing import (
     LawfulSystem,
     RespondingSystem,
     VirtualClock,
+    check_batches,
     check_decoder,
     check_responder,
     check_scenario,
@@ -298,3 +299,37 @@ def test_a_recipe_of_a_scenario_is_a_value() -> None:
     """What does not equal its copy is noticed."""
     with pytest.raises(AssertionError, match="equals its pickled copy"):
         check_scenario(NoValue())
+
+
+def test_systems_that_answer_each_sample_by_itself_pass() -> None:
+    """A network, a function of the rows, and one whose sums end in other last bits."""
+    random = np.random.default_rng(0)
+    check_batches(tailmark.DigitsNetwork(), random.random((5, 1, 8, 8)).astype(np.float32))
+    check_batches(tailmark.Function(call=lambda batch: batch), np.arange(6))
+    slightly = tailmark.Function(call=lambda batch: np.asarray(batch) * (1 + 1e-6 * len(batch)))
+    check_batches(slightly, np.arange(6.0))
+    check_batches(LawfulSystem(clock=VirtualClock(), law=lambda _: 5, answer=lambda b: b), SCORES.T)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda batch: batch - batch.mean(), "is answered in a batch of 3 as by itself"),
+        (lambda batch: np.arange(len(batch)), "is answered in a batch of 3 as by itself"),
+        (lambda batch: batch[:1], "a batch has an output for each sample"),
+        (lambda batch: batch.astype(int if len(batch) > 1 else float), "as by itself"),
+        (lambda batch: batch * (1 if len(batch) != 2 else 2), "in a batch of 2 as by itself"),
+    ],
+)
+def test_a_system_whose_answers_depend_on_the_batch_is_noticed(
+    answer: Callable[[Any], Any], says: str
+) -> None:
+    """By the mean over it, the place in it, its size."""
+    with pytest.raises(AssertionError, match=says):
+        check_batches(tailmark.Function(call=answer), np.array([[1.0], [2.0], [4.0]]))
+
+
+def test_one_sample_is_no_batch_to_check_with() -> None:
+    """It would pass whatever the system does."""
+    with pytest.raises(AssertionError, match="two or more"):
+        check_batches(tailmark.DigitsNetwork(), np.zeros((1, 1, 8, 8), np.float32))
