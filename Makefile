@@ -34,7 +34,7 @@ format: .venv/ready
 bench: .venv/ready
 	$(BIN)/pip install --quiet -e ".[loadgen]"
 	for script in harness_overhead issue_rate quality_every_deadline round_bootstrap \
-			poisson_binomial start_up; do \
+			poisson_binomial loadgen_import start_up; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 simulations: .venv/ready

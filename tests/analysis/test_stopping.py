@@ -377,6 +377,7 @@ class OffRule:
     """A rule with one thing wrong."""
 
     grades = False
+    judges = False
 
     def __init__(self, **wrong: Any) -> None:
         self._wrong = wrong

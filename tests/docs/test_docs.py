@@ -84,7 +84,7 @@ def test_every_setting_of_the_schema_is_documented() -> None:
 
     text = (ROOT / "docs/reference/experiment.md").read_text(encoding="utf-8")
     names = set(_Schema.model_fields)
-    for group in ("workloads", "systems", "decoders", "stopping"):
+    for group in ("workloads", "systems", "scenarios", "decoders", "stopping"):
         for kind in plugins.names(group):
             names.add(kind)
             names.update(f.name for f in dataclasses.fields(plugins.load(group, kind)))

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_DEADLINES, DEFAULT_METRIC, resolve
 from tailmark.analysis.at_deadline import UNGRADED, UNIT
 from tailmark.analysis.grading import check_time, grade, latencies, prepare_grader
-from tailmark.analysis.summary import DEFAULT_DEADLINES, DEFAULT_METRIC, resolve
 from tailmark.errors import InputError, nearest
 from tailmark.quality.late import parse_policy
 from tailmark.quality.steps import ascending
@@ -99,6 +99,11 @@ class HalfWidth:
     def grades(self) -> bool:
         """All but latency and punctuality need references."""
         return self.of in ("mean", "tail", "cvar")
+
+    @property
+    def judges(self) -> bool:
+        """It needs no requirement."""
+        return False
 
     def describe(self) -> dict[str, Any]:
         """The settings that are given."""

@@ -14,12 +14,16 @@ from tailmark.cli.check import check
 from tailmark.cli.compare import compare
 from tailmark.cli.demo import demo
 from tailmark.cli.extremes import extremes
-from tailmark.cli.import_ import csv, imports, tail_quality
+from tailmark.cli.find_peak import find_peak
+from tailmark.cli.import_ import csv, imports, loadgen, tail_quality
 from tailmark.cli.init import init
+from tailmark.cli.mlperf import check as check_mlperf
+from tailmark.cli.mlperf import comply, mlperf, package, result
 from tailmark.cli.predict import predict
 from tailmark.cli.report import report
 from tailmark.cli.run import run
 from tailmark.cli.summarize import summarize
+from tailmark.cli.what_if import what_if
 from tailmark.errors import MeasurementError, TailmarkError
 
 app = typer.Typer(
@@ -52,11 +56,30 @@ def _well_ended(command: Callable[..., object]) -> Callable[..., object]:
     return run_command
 
 
-for one in (demo, init, check, run, summarize, predict, compare, extremes, report, audit):
+for one in (
+    demo,
+    init,
+    check,
+    run,
+    summarize,
+    predict,
+    compare,
+    extremes,
+    what_if,
+    find_peak,
+    report,
+    audit,
+):
     app.command()(_well_ended(one))
 imports.command()(_well_ended(csv))
+imports.command()(_well_ended(loadgen))
 imports.command()(_well_ended(tail_quality))
 app.add_typer(imports)
+mlperf.command()(_well_ended(result))
+mlperf.command()(_well_ended(package))
+mlperf.command("check")(_well_ended(check_mlperf))
+mlperf.command()(_well_ended(comply))
+app.add_typer(mlperf)
 
 
 def _version(wanted: bool) -> None:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from tailmark.analysis.reported import Reported
     from tailmark.analysis.summary import Summary
     from tailmark.measurement import Progress
+    from tailmark.records.model import Run
 
 ExperimentFile = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")
@@ -107,6 +109,36 @@ def progress_bar() -> "Iterator[Callable[[Progress], object] | None]":
             bar.refresh()
 
         yield tell
+
+
+def untimed(run: "Run") -> bool:
+    """Whether a run's queries have no times, so that only what was reported can be shown."""
+    from tailmark.analysis.reported import untimed as found
+
+    return found(run)
+
+
+def show_run(run: "Run") -> None:
+    """Print what a run delivers; of one without times, what was reported of it."""
+    from tailmark.analysis.reported import reported
+    from tailmark.analysis.summary import summarize
+
+    if untimed(run):
+        show_reported(reported(run))
+    else:
+        show(summarize(run))
+
+
+def show_reported(found: "Reported", *, json: bool = False, markdown: bool = False) -> None:
+    """Print what another harness reported, in the form asked for."""
+    from tailmark.report import reported_text
+
+    if json:
+        print_json(found.to_dict())
+    elif markdown:
+        typer.echo(reported_text.markdown(found), nl=False)
+    else:
+        reported_text.print_reported(found, console())
 
 
 def show(summary: "Summary", *, json: bool = False, markdown: bool = False) -> None:

@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 import tailmark
-from tailmark.cli.shared import Deadlines, Json, Metric, OnLate, Time, several, show
+from tailmark.cli.shared import (
+    Deadlines,
+    Json,
+    Metric,
+    OnLate,
+    Time,
+    several,
+    show,
+    show_reported,
+    untimed,
+)
 from tailmark.errors import InputError
 
 
@@ -35,14 +45,33 @@ def summarize(
             help="What intervals are about: these samples, or those they come from.",
         ),
     ] = "samples",
+    steady: Annotated[
+        str | None,
+        typer.Option(
+            metavar="5s", help="Leave out this ramp of each round, and cut the rest into blocks."
+        ),
+    ] = None,
+    blocks: Annotated[
+        int | None, typer.Option(metavar="30", help="How many blocks a round has for --steady.")
+    ] = None,
     json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:
     """Say what a run delivers at its deadlines, and how sure that is."""
     if json and markdown:
         raise InputError("--json and --markdown are both given: choose one")
+    if blocks is not None and steady is None:
+        raise InputError("--blocks cuts a steady state into blocks: give its ramp, --steady 5s")
+    measured = tailmark.open_run(run)
+    of_times = (deadline, sweep, quality, on_late, fallback, time, steady)
+    if untimed(measured) and not any(of_times) and about == "samples":
+        show_reported(tailmark.reported(measured, metric=metric), json=json, markdown=markdown)
+        return
+    if steady is not None:
+        cut = {} if blocks is None else {"blocks": blocks}
+        measured = tailmark.steady(measured, steady, **cut)
     summary = tailmark.summarize(
-        run,
+        measured,
         metric=metric,
         deadlines=several(deadline) or None,
         sweep=sweep,

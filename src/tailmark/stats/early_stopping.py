@@ -5,7 +5,7 @@ incomplete beta function and bisection instead of a series and a walk: ten milli
 long as a hundred. Queries count as independent here. Where they are not, `pooled_percentile` knows.
 """
 
-from collections.abc import Callable
+from bisect import bisect_left
 
 from scipy.special import betainc
 
@@ -44,7 +44,8 @@ def queries_needed(over: int, percent: float) -> int:
     most = over + 1
     while not passes(most, over, percent):
         most *= 2
-    return _first(lambda queries: passes(queries, over, percent), over + 1, most)
+    some = range(over + 1, most)
+    return some.start + bisect_left(some, True, key=lambda n: passes(n, over, percent))
 
 
 def more_needed(queries: int, over: int, percent: float) -> int:
@@ -59,7 +60,8 @@ def discarded(queries: int, percent: float) -> int | None:
     """
     if not passes(queries, 1, percent):
         return None
-    return _first(lambda over: not passes(queries, over, percent), 1, queries) - 2
+    some = range(1, queries)
+    return bisect_left(some, True, key=lambda over: not passes(queries, over, percent)) - 1
 
 
 def estimate(ordered_ns: Int64s, percent: float) -> int | None:
@@ -76,14 +78,3 @@ def estimate(ordered_ns: Int64s, percent: float) -> int | None:
     """
     spared = discarded(len(ordered_ns), percent)
     return None if spared is None else int(ordered_ns[len(ordered_ns) - 1 - spared])
-
-
-def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The first number from ``low`` on at which it holds, ``high`` if none before it."""
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low

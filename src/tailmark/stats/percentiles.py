@@ -1,6 +1,7 @@
 """Latency percentiles over all queries of a run, with intervals from how they vary by round."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -80,8 +81,9 @@ def _ends(
         return interval(later.than(int(ordered[row])))
 
     at = int(np.searchsorted(ordered, latency_percentile(ordered, percent)))
-    first = _first(lambda row: bool(shares(row)[0] <= share), 0, at)
-    last = _first(lambda row: bool(shares(row)[1] < share), at, len(ordered) - 1)
+    above = range(at, len(ordered) - 1)
+    first = bisect_left(range(at), True, key=lambda row: bool(shares(row)[0] <= share))
+    last = at + bisect_left(above, True, key=lambda row: bool(shares(row)[1] < share))
     low, high = int(ordered[first]), int(ordered[last])
     reason = None
     if high == NEVER:
@@ -90,17 +92,6 @@ def _ends(
         rounds = len(later.sizes)
         reason = f"p{percent:g} varies too much between rounds to bound from {rounds}: measure more"
     return low, high, reason
-
-
-def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The first row from ``low`` on at which it holds, ``high`` if none before it."""
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 class _Later:
