@@ -57,4 +57,3 @@ class _Live:
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "callback", "make": self._name}
-
