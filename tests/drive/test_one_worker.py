@@ -4,6 +4,7 @@ from array import array
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,8 +161,9 @@ def test_who_wakes_late_says_so() -> None:
     assert real.started_ns[2] >= real.completed_ns[1]
 
 
-def test_decoding_waits_for_a_gap_and_ends_with_the_round() -> None:
-    """No query is kept waiting by it, unless too much would lie about."""
+@pytest.mark.parametrize(("hold", "in_the_gap"), [(100, 0), (12, 6)])
+def test_decoding_waits_for_the_end_or_for_a_gap(hold: int, in_the_gap: int) -> None:
+    """No query is kept waiting by it, and only once much waits is any gap used."""
     clock = VirtualClock()
     one = schedule([0, *[10] * 5, 1000, *[10] * 5], 1)
     recording = begun(one, clock)
@@ -172,7 +174,7 @@ def test_decoding_waits_for_a_gap_and_ends_with_the_round() -> None:
         decoded.append((raw, clock.now_ns()))
         return raw
 
-    backlog = Backlog(recording, decode, lambda answer: answer, 100, clock.now_ns)
+    backlog = Backlog(recording, decode, lambda answer: answer, hold, clock.now_ns)
 
     def predict(sample: int) -> int:
         clock.advance(8)
@@ -181,8 +183,8 @@ def test_decoding_waits_for_a_gap_and_ends_with_the_round() -> None:
     infer_in_turn(one.sample, range(12), predict, recording, clock, 10**9, backlog)
     late = np.array(recording.issued) - np.array(recording.due)
     assert list(recording.output_id) == list(range(12))
-    assert (late[2:] == 0).all()  # the first tells what decoding costs
-    assert [raw for raw, at in decoded if at > recording.due[-1]] == list(range(6, 12))
+    assert (late == 0).all()
+    assert [raw for raw, at in decoded if at > recording.due[-1]] == list(range(in_the_gap, 12))
 
 
 def test_a_full_backlog_is_decoded_whoever_waits() -> None:

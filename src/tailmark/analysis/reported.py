@@ -204,7 +204,7 @@ def _quality(run: Run, metric: str) -> tuple[Answered, ...]:
 
 def disagreements(run: Run) -> list[str]:
     """Where the queries of a round say otherwise than its report: then some of them are missing."""
-    if untimed(run) or "steady" in run.manifest.experiment.get("scenario", {}):
+    if untimed(run) or "steady" in (run.manifest.experiment.get("scenario") or {}):
         return []  # no times, or rounds that are not the tests
     said = []
     for one in run.manifest.reported:

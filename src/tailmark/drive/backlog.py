@@ -57,8 +57,13 @@ class Backlog:
             self._settle_one()
 
     def settle_before(self, moment_ns: int) -> None:
-        """Decode what can be decoded well before a moment; more if too much waits."""
+        """Once half of what may wait does, decode what can be decoded well before a moment.
+
+        No sooner: what decoding leaves in the caches slows the call after it.
+        """
         held, now = self.held, self._now
+        if len(held) < self.hold // 2:
+            return
         while held:
             began = now()
             if began + _MARGIN * self._typical_ns > moment_ns and len(held) < self.hold:
