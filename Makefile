@@ -33,8 +33,8 @@ format: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/pip install --quiet -e ".[loadgen]"
-	for script in harness_overhead issue_rate quality_every_deadline round_bootstrap \
-			poisson_binomial loadgen_import start_up; do \
+	for script in harness_overhead issue_rate lateness time_to_summary quality_every_deadline \
+			round_bootstrap poisson_binomial loadgen_import start_up; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 simulations: .venv/ready
