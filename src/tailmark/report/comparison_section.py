@@ -119,6 +119,7 @@ def _headline(one: Beside) -> dict[str, Any]:
         verdict, _, words = comparison_text.headline(one.comparison).partition(" – ")
     return {
         "name": one.name,
+        "load": summary.load,
         "headline": emphasised(sentence, key),
         "gate": badge(one.found.verdict),
         "verdict": verdict.lower(),
