@@ -92,16 +92,14 @@ class Driver:
     def _staged(self) -> bool:
         return self.timed == "total" or isinstance(self.services[0], IsolatedService)
 
-    def _alone(self, schedule: Schedule) -> bool:
-        """Whether no query ever waits for another."""
-        one_at_a_time = schedule.due_ns is None and schedule.per_query == 1
-        return one_at_a_time and not self.in_threads and not self._staged
+    def _one_at_a_time(self, schedule: Schedule) -> bool:
+        """Whether no sample ever waits for another."""
+        return schedule.due_ns is None and schedule.per_query == 1 and not self.in_threads
 
     def recording(self, schedule: Schedule) -> Recording:
         """An empty recording with the columns this driver fills."""
         staged = self._staged and self._responder is None
-        closed = schedule.due_ns is None and schedule.per_query == 1 and not self.in_threads
-        return Recording(len(schedule), stages=staged, queue=not closed)
+        return Recording(len(schedule), stages=staged, queue=not self._one_at_a_time(schedule))
 
     def warm_up(self, samples: Int32s) -> Schedule:
         """A closed loop that keeps every worker busy, with batches as large as they come."""
@@ -116,14 +114,14 @@ class Driver:
             recording: From `recording`; filled row by row.
             number: Stores an answer.
         """
-        if self._alone(schedule):
+        if self._one_at_a_time(schedule) and not self._staged:
             return self._issue(schedule, recording, number)
         with sharp_timer():
             start_ns = self._begin(schedule, recording)
             if self._responder is not None:
                 self._exchange(schedule, recording, number)
             elif len(self.services) > 1:
-                self._pool(schedule, recording, _one_at_a_time(number))
+                self._pool(schedule, recording, _locked(number))
             else:
                 self._serve(schedule, recording, number)
         return start_ns
@@ -175,7 +173,8 @@ class Driver:
         if closed:
             issue_queries(schedule, serve, recording, self.clock.now_ns, backlog, queueing.batch)
         else:
-            OneWorker(serve, recording, self.clock, queueing, self.timeout_ns, backlog).run()
+            patience_ns = self._patience_ns(schedule)
+            OneWorker(serve, recording, self.clock, queueing, patience_ns, backlog).run()
 
     def _pool(self, schedule: Schedule, recording: Recording, number: Number) -> None:
         backlog = self._backlog(recording, number, closed=schedule.due_ns is None)
@@ -250,7 +249,7 @@ class Driver:
         return service
 
 
-def _one_at_a_time(number: Number) -> Number:
+def _locked(number: Number) -> Number:
     lock = threading.Lock()
 
     def locked(answer: object) -> int:
