@@ -61,8 +61,8 @@ class Driver:
         return self.services[0].opened
 
     @property
-    def in_threads(self) -> bool:
-        """Whether others than the caller's thread serve; they are watched here."""
+    def _in_threads(self) -> bool:
+        """Whether others than the caller's thread serve."""
         return len(self.services) > 1 or self._responder is not None
 
     @property
@@ -94,7 +94,7 @@ class Driver:
 
     def _one_at_a_time(self, schedule: Schedule) -> bool:
         """Whether no sample ever waits for another."""
-        return schedule.due_ns is None and schedule.per_query == 1 and not self.in_threads
+        return schedule.due_ns is None and schedule.per_query == 1 and not self._in_threads
 
     def recording(self, schedule: Schedule) -> Recording:
         """An empty recording with the columns this driver fills."""

@@ -8,13 +8,14 @@ answer.
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
 from tailmark.drive.failures import describe_failure
+from tailmark.drive.meanwhile import meanwhile
 from tailmark.drive.recording import IDLE, SHED, Recording, never_begun
 from tailmark.drive.serving import Serve
 from tailmark.drive.waiting import SHARED_SPIN_NS, quick_switches, waiter
@@ -78,7 +79,6 @@ class Pool:
         self._queue: SimpleQueue[int | None] = SimpleQueue()
         self._taking = threading.Lock()
         self._served: SimpleQueue[int] = SimpleQueue()
-        self._over = threading.Event()
         self._broken: QueryNeverReturnedError | None = None
         self._closed = False
 
@@ -107,20 +107,15 @@ class Pool:
     def _working(self) -> Iterator[None]:
         for number, worker in enumerate(self._workers):
             self._start(worker, number)
-        if self._replace is None:
-            with self._dismissing():
-                yield
-            return
-        overseer = threading.Thread(
-            target=self._oversee, args=(self._replace,), name="tailmark-overseer", daemon=True
-        )
-        overseer.start()
-        try:
-            with self._dismissing():
-                yield
-        finally:
-            self._over.set()
-            overseer.join()
+        with self._overseen(), self._dismissing():
+            yield
+
+    def _overseen(self) -> AbstractContextManager[None]:
+        replace = self._replace
+        if replace is None:
+            return nullcontext()
+        every_s = self._timeout_ns / 1e9 / _LOOKS
+        return meanwhile(lambda: self._oversee(replace), every_s, "tailmark-overseer")
 
     @contextmanager
     def _dismissing(self) -> Iterator[None]:
@@ -288,12 +283,11 @@ class Pool:
 
     def _oversee(self, replace: Callable[[int], Serve]) -> None:
         """Give up a worker whose call outlives the timeout."""
-        while not self._over.wait(self._timeout_ns / 1e9 / _LOOKS):
-            now = self._clock.now_ns()
-            for number, worker in enumerate(self._workers):
-                since = worker.since_ns
-                if since and now - since > self._timeout_ns and not worker.ended.is_set():
-                    self._give_up(number, worker, replace)
+        now = self._clock.now_ns()
+        for number, worker in enumerate(self._workers):
+            since = worker.since_ns
+            if since and now - since > self._timeout_ns and not worker.ended.is_set():
+                self._give_up(number, worker, replace)
 
     def _give_up(self, number: int, worker: _Worker, replace: Callable[[int], Serve]) -> None:
         worker.given_up = True

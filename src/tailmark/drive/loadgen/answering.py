@@ -9,13 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from tailmark.drive.failures import describe_failure
 from tailmark.drive.loadgen.desk import Desk, Held
+from tailmark.drive.meanwhile import meanwhile
 from tailmark.drive.recording import SHED
 from tailmark.drive.responding import UNKNOWN
 from tailmark.drive.waiting import quick_switches
@@ -151,7 +152,7 @@ class Workers:
         """While the test lasts."""
         for worker in self._workers:
             self._start(worker)
-        with quick_switches(), overseeing(self._look, self._timeout_ns):
+        with quick_switches(), _overseeing(self._look, self._timeout_ns):
             yield
         for _ in self._threads:
             self._queue.put(None)
@@ -281,7 +282,7 @@ class Responding:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """While the test lasts."""
-        with quick_switches(), overseeing(self._look, self._timeout_ns):
+        with quick_switches(), _overseeing(self._look, self._timeout_ns):
             yield
         self._desk.settle(self._held)
 
@@ -293,20 +294,7 @@ class Responding:
             desk.refuse(desk.open_since(since), what, Status.lost)
 
 
-@contextmanager
-def overseeing(look: Callable[[], None], timeout_ns: int) -> Iterator[None]:
-    """Have a thread look again and again, so often that a timeout is noticed in time."""
-    over = threading.Event()
+def _overseeing(look: Callable[[], None], timeout_ns: int) -> AbstractContextManager[None]:
+    """Look so often that a timeout is noticed in time."""
     pause_s = min(timeout_ns / 1e9 / _LOOKS, _LOOK_AT_LEAST_S)
-
-    def oversee() -> None:
-        while not over.wait(pause_s):
-            look()
-
-    thread = threading.Thread(target=oversee, name="tailmark-overseer", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return meanwhile(look, pause_s, "tailmark-overseer")

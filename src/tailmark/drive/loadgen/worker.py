@@ -6,8 +6,8 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +20,7 @@ from tailmark.drive.loadgen.answering import Inline, Responding, Workers
 from tailmark.drive.loadgen.desk import Desk
 from tailmark.drive.loadgen.ledger import Account, Ledger
 from tailmark.drive.loadgen.settings import LoadGenTest, Pace
+from tailmark.drive.meanwhile import meanwhile
 from tailmark.drive.responding import check_responder
 from tailmark.drive.service import Opened, Service, Timed, open_service
 from tailmark.drive.watchdog import Watchdog
@@ -122,23 +123,14 @@ def _one_at_a_time(send: Callable[[Any], None]) -> Callable[[Any], None]:
     return say
 
 
-@contextmanager
-def _heartbeat(say: Callable[[Any], None]) -> Iterator[None]:
+def _heartbeat(say: Callable[[Any], None]) -> AbstractContextManager[None]:
     """Let the parent see that the interpreter still runs."""
-    over = threading.Event()
 
     def beat() -> None:
         with suppress(OSError):
-            while not over.wait(_HEARTBEAT_S):
-                say(ALIVE)
+            say(ALIVE)
 
-    thread = threading.Thread(target=beat, name="tailmark-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return meanwhile(beat, _HEARTBEAT_S, "tailmark-heartbeat")
 
 
 def _leave(say: Callable[[Any], None], sample: int) -> None:
