@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tailmark.analysis.asked import DEFAULT_METRIC
 from tailmark.analysis.grading import UNTIMED, prepare_grader
 from tailmark.errors import InputError
 from tailmark.records.model import NEVER, Int64s, Run
@@ -22,7 +23,6 @@ from tailmark.stats.quantiles import latency_percentile
 from tailmark.stats.rounds import mean_by_round
 
 FORMAT = 1
-DEFAULT_METRIC = "top1"
 
 _SHOWN = 3
 
