@@ -8,7 +8,7 @@ from tailmark.errors import InputError
 from tailmark.quality.base import Grader
 from tailmark.quality.late import Policy
 from tailmark.records.model import NEVER, Int64s, Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.quantiles import latency_percentile
 from tailmark.units import Deadline, Percentile, format_duration, parse_deadline
 
@@ -65,7 +65,7 @@ def lender(
         raise InputError(
             "on_late 'fallback' needs the run that lends its answers: give --fallback RUN"
         )
-    other = fallback if isinstance(fallback, Run) else open_run(fallback)
+    other = as_run(fallback)
     grader = prepare_grader(other, metric)
     if grader is None:
         raise InputError(f"{other.name!r} has no references, so its answers cannot be graded")

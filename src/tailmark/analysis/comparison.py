@@ -25,7 +25,7 @@ from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.records.model import Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.differences import (
     SHARES,
     Decision,
@@ -210,7 +210,7 @@ def compare(
             f"margin {margin!r} is no share: give 0 or more and less than 1, as 0.005 for half a "
             "point"
         )
-    a, b = (run if isinstance(run, Run) else open_run(run) for run in (a, b))
+    a, b = (as_run(run) for run in (a, b))
     unlike = find_unlike(a, b, time)
     check_alike(a, b, unlike, allow)
     declared = a.manifest.experiment.get("quality", {})

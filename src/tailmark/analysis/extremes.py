@@ -11,7 +11,7 @@ from tailmark.analysis.asked import resolve
 from tailmark.analysis.grading import check_time, latencies
 from tailmark.errors import InputError
 from tailmark.records.model import NEVER, Run, Status
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.extremes.extrapolation import Extrapolation, shape_and_scale
 from tailmark.stats.extremes.tail import find_tail
@@ -145,7 +145,7 @@ def extremes(
     Raises:
         InputError: Something asked for is not there.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     if horizon is not None and not _FIRST <= horizon <= _LONGEST_HORIZON:
         raise InputError(
             f"horizon {horizon!r} is none: say once in how many queries, from 100, such as 1e6"

@@ -22,7 +22,7 @@ from tailmark.quality.requirement import (
     parse_requirement,
 )
 from tailmark.records.model import Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.dependence import inflation
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.percentiles import pooled_percentile
@@ -82,7 +82,7 @@ def judge(
     Raises:
         InputError: There is none, or the run has no references for a quality.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     given = require or run.manifest.experiment.get("require")
     if not given:
         raise InputError(f"{run.name!r} was measured without require: give one")

@@ -17,7 +17,7 @@ from tailmark.analysis.latency import PERCENTILES
 from tailmark.errors import InputError
 from tailmark.quality.requirement import LatencyRequirement, parse_requirement
 from tailmark.records.model import NEVER, Int64s, Round, Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats import early_stopping
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.percentiles import pooled_percentile
@@ -181,7 +181,7 @@ def mlperf_result(
     Raises:
         InputError: The scenario has no metric in MLPerf, or a setting does not fit it.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     scenario = str(run.manifest.experiment.get("scenario", {}).get("kind", "unknown"))
     if scenario not in PERCENT:
         raise InputError(

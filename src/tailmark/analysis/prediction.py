@@ -17,7 +17,7 @@ from tailmark.quality.base import Floats
 from tailmark.quality.late import parse_policy
 from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.model import Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.dependence import inflation
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.percentiles import pooled_percentile
@@ -206,7 +206,7 @@ def predict(
     Raises:
         InputError: Something asked for is not there.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     if model not in MODELS:
         raise InputError(f"{model!r} is no model{nearest(model, MODELS)}: {', '.join(MODELS)}")
     if seed < 0:

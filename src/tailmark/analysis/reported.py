@@ -16,7 +16,7 @@ from tailmark.analysis.asked import DEFAULT_METRIC
 from tailmark.analysis.grading import UNTIMED, prepare_grader
 from tailmark.errors import InputError
 from tailmark.records.model import NEVER, Int64s, Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.proportions import share_of
 from tailmark.stats.quantiles import latency_percentile
@@ -126,7 +126,7 @@ def reported(run: Run | str | Path, *, metric: str | None = None) -> Reported:
     Raises:
         InputError: Nothing was: it was measured here, or imported from bare times.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     each = run.manifest.reported
     if not each:
         raise InputError(

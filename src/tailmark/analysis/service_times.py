@@ -15,7 +15,7 @@ from tailmark.analysis.grading import check_time
 from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.records.model import NONE, Int8s, Int32s, Int64s, Round, Run, Status
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.scenario.queueing import Queueing
 
 
@@ -246,7 +246,7 @@ def capacity_qps(run: Run | str | Path, *, workers: int | None = None) -> float:
     Raises:
         InputError: It has no answers, or no such workers.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     service = service_times(run)
     if workers is None:
         return service.capacity_qps

@@ -15,7 +15,7 @@ import numpy as np
 from tailmark.analysis.grading import check_time
 from tailmark.errors import InputError
 from tailmark.records.model import NONE, Int64s, Round, Rounds, Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.units import format_duration, parse_duration
 
 RAMP = "5s"
@@ -46,7 +46,7 @@ def steady(run: Run | str | Path, ramp: str | int = RAMP, blocks: int = BLOCKS) 
     Raises:
         InputError: A closed loop, a rate that changes all the time, or blocks of too few queries.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     check_time(run, None)
     scenario = _scenario(run)
     kind = scenario.get("kind", "unknown")

@@ -29,7 +29,7 @@ from tailmark.errors import InputError
 from tailmark.quality.base import Grader
 from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.rounds import mean_by_round
 from tailmark.units import Percentile, format_duration
@@ -165,7 +165,7 @@ def summarize(
     Raises:
         InputError: Something asked for is not there.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     declared = run.manifest.experiment.get("quality", {})
     metric = metric or declared.get("metric") or DEFAULT_METRIC
     policy = parse_policy(on_late or declared.get("on_late") or "fail")

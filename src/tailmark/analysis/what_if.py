@@ -20,7 +20,7 @@ from tailmark.errors import InputError
 from tailmark.quality.base import Floats, Grader
 from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import Int64s, Run, Status
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 from tailmark.scenario.base import Scenario
 from tailmark.scenario.queueing import Queueing
 from tailmark.scenario.server import Arrivals
@@ -238,8 +238,8 @@ def what_if(
     Raises:
         InputError: Something asked for is not there, or was never measured.
     """
-    run = _opened(run)
-    real = None if against is None else _opened(against)
+    run = as_run(run)
+    real = None if against is None else as_run(against)
     declared = run.manifest.experiment.get("quality", {})
     policy = parse_policy(on_late or declared.get("on_late") or "fail")
     if policy.kind == "fallback":
@@ -247,7 +247,7 @@ def what_if(
     name = metric or declared.get("metric") or DEFAULT_METRIC
     service = service_times(run)
     if batches is not None:
-        service = service.with_batches(service_times(_opened(batches)))
+        service = service.with_batches(service_times(as_run(batches)))
     asked = deadlines or declared.get("deadlines") or DEFAULT_DEADLINES
     pooled = np.sort(
         np.concatenate([latencies(run, r, check_time(run, None)) for r in run.rounds()])
@@ -468,10 +468,6 @@ def tail_over_rounds(
     weights = drawn[:, begin[order]].cumsum(axis=1)
     place = (weights < share * weights[:, -1:] * (1 - 1e-12)).sum(axis=1)
     return bootstrap_interval(value, values[order][place], worth=worth, n=recorded, method=method)
-
-
-def _opened(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else open_run(run)
 
 
 def _queueing(

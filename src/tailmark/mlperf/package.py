@@ -24,7 +24,7 @@ from tailmark.mlperf.describing import (
 from tailmark.mlperf.measured import Measured, accuracy_line, measured
 from tailmark.mlperf.truncation import hash_line, truncated
 from tailmark.records.model import Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SHORT = 3
@@ -116,7 +116,7 @@ def package_submission(
     )
     _check_words(plan, category, stands_for)
     found = [
-        measured(run if isinstance(run, Run) else open_run(run), round_index)
+        measured(as_run(run), round_index)
         for run in ([runs] if isinstance(runs, Run | Path | str) else runs)
     ]
     _check_alike(found)

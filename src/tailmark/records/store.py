@@ -58,6 +58,15 @@ def open_run(path: str | Path) -> Run:
     )
 
 
+def as_run(run: Run | str | Path) -> Run:
+    """A run as it is, or opened from its directory.
+
+    Raises:
+        StoreError: As `open_run`.
+    """
+    return run if isinstance(run, Run) else open_run(run)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read ``run.json``.
 

@@ -18,7 +18,7 @@ from tailmark.errors import InputError
 from tailmark.quality.base import Floats
 from tailmark.quality.late import parse_policy
 from tailmark.records.model import Round, Rounds, Run
-from tailmark.records.store import open_run
+from tailmark.records.store import as_run
 
 _MOST_CELLS = 400_000
 _FEWEST_POINTS = 40
@@ -87,7 +87,7 @@ def find(
     Raises:
         InputError: Something asked for is not there.
     """
-    run = run if isinstance(run, Run) else open_run(run)
+    run = as_run(run)
     run = replace(run, stored=_Held(run.stored))
     doubts = []
     if on_late is None and _declared(run, "on_late") == "fallback":
