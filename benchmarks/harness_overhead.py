@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from tailmark import Digits, Estimate, OnnxRuntime
 from tailmark.clock import MonotonicClock
+from tailmark.decode.base import Declared
 from tailmark.decode.classes import Classes
 from tailmark.drive.closed_loop import issue
 from tailmark.drive.recording import Recording
@@ -50,7 +51,7 @@ class Calls(NamedTuple):
 
     inputs: Sequence[Any]
     call: Callable[[Any], Any]
-    read: Callable[[Any], Any] | None = None
+    read: Callable[[Any, int], Any] | None = None
 
 
 class Loops(NamedTuple):
@@ -90,7 +91,7 @@ def loops(
             output = call(one)
             t1 = now()
             if read is not None:
-                answers.append(read(output))
+                answers.append(read(output, sample))
             started[row] = t0
             ended[row] = t1
         wall = (now() - begin) / len(order)
@@ -119,10 +120,10 @@ def digits_loops() -> dict[str, Loops]:
     run = partial(session.run, [output.name for output in session.get_outputs()])
     predict = predictor.predict
     classes = Classes()
-    decode, _ = classes.bind(predict(inputs[0]), samples.classes, samples.references)
+    decode, _ = classes.bind(predict(inputs[0]), Declared(classes=samples.classes))
     number = Catalogue(classes.columns, {}).number
     silent = Calls(feeds, run)
-    decoding = Calls(feeds, run, lambda outputs: decode(outputs[0]))
+    decoding = Calls(feeds, run, lambda outputs, sample: decode(outputs[0], sample))
     hold = outputs_to_hold(predict(inputs[0]))
     kept = loops(order, silent, Calls(inputs, predict, decode), number, hold)
     return {

@@ -109,12 +109,19 @@ def _serve(schedule: Schedule, recording: Recording, clock: MonotonicClock) -> S
         predictor=Null(),
         inputs=[None] * LIBRARY,
         prepare=null,  # type: ignore[arg-type]
-        decode=lambda _: (),
+        decode=lambda _output, _sample: (),
         hold=1,
         output_bytes=1,
         opened=Opened(system={}, warnings=(), open_ns=0, first_query_ns=0),
     )
-    backlog = Backlog(recording, lambda _: None, lambda _: 0, 1 << 30, clock.now_ns)
+    backlog = Backlog(
+        recording,
+        schedule.sample,
+        lambda _output, _sample: None,
+        lambda _: 0,
+        1 << 30,
+        clock.now_ns,
+    )
     return server(service, "inference", schedule.sample, recording, clock.now_ns, backlog, null)  # type: ignore[arg-type]
 
 

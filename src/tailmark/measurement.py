@@ -34,6 +34,7 @@ from tailmark.errors import (
 from tailmark.experiment import Experiment
 from tailmark.machine import Audit, audit
 from tailmark.records.catalogue import Catalogue
+from tailmark.records.columns import content_of
 from tailmark.records.environment import capture
 from tailmark.records.logbook import Logbook
 from tailmark.records.model import Manifest, References, Round, Run
@@ -185,7 +186,8 @@ def run_experiment(
         samples = experiment.workload.open()
         experiment.check_references(samples.references is not None)
         manifest = _manifest(experiment, samples)
-        log = Logbook(writer, manifest, experiment.decode.columns)
+        decoder = experiment.decode
+        log = Logbook(writer, manifest, decoder.columns, decoder.ragged)
         if not log.complete:
             flight = InFlight(samples.ids)
             lookout = Lookout(experiment.rounds, writer.path)
@@ -224,7 +226,8 @@ def _measure(
         warm = driver.warm_up(np.resize(first, experiment.warmup))
         recording = driver.recording(warm)
         with no_garbage_collection(), flight.sending("the warm-up", warm.sample, recording):
-            driver.drive(warm, recording, Catalogue(experiment.decode.columns, {}).number)
+            decoder = experiment.decode
+            driver.drive(warm, recording, Catalogue(decoder.columns, {}, decoder.ragged).number)
 
         while not _enough(lookout, log):
             index = log.rounds
@@ -413,7 +416,7 @@ def _manifest(experiment: Experiment, samples: Samples) -> Manifest:
         hashes={
             "samples": samples.fingerprint,
             "ids": _sha256("\n".join(samples.ids).encode()),
-            "labels": _sha256(np.ascontiguousarray(labels).tobytes()) if labels is not None else "",
+            "labels": _sha256(content_of(labels)) if labels is not None else "",
             "model": experiment.system.fingerprint() or "",
         },
         environment=capture(experiment.folder),
@@ -428,6 +431,7 @@ def _references(samples: Samples) -> References:
     return References(
         ids=samples.ids,
         values=samples.references,
+        sequences=samples.sequences,
         thumbnails=tuple(map(picture, range(len(samples)))) if picture else None,
     )
 

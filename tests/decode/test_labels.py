@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailmark.decode.base import BadOutputError
+from tailmark.decode.base import BadOutputError, Declared
 from tailmark.decode.labels import Labels
 from tailmark.errors import SystemSetupError
 
@@ -22,8 +22,8 @@ def test_labels_keep_their_order_and_get_the_offset(
 ) -> None:
     """Best first, in the workload's numbering, whatever integer they came as."""
     raw = np.array([labels], dtype=dtype)
-    decode, _ = Labels(offset=offset).bind(raw, None, None)
-    (found,) = decode(raw)
+    decode, _ = Labels(offset=offset).bind(raw, Declared())
+    (found,) = decode(raw, 0)
     assert found.tolist() == [label + offset for label in labels]
     assert found.dtype == np.int32
 
@@ -32,7 +32,7 @@ def test_labels_keep_their_order_and_get_the_offset(
 def test_what_is_no_whole_number_is_refused(raw: Any) -> None:
     """Scores are for the other decoder, and the sentence says so."""
     with pytest.raises(SystemSetupError, match=r"use decode: {kind: classes} for scores"):
-        Labels().bind(raw, None, None)
+        Labels().bind(raw, Declared())
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_what_is_no_whole_number_is_refused(raw: Any) -> None:
 )
 def test_a_later_output_of_another_kind_is_a_bad_one(later: Any, says: str) -> None:
     """Such a query fails; a number that wraps around does not become a right answer."""
-    decode, _ = Labels().bind(np.array([3]), None, None)
+    decode, _ = Labels().bind(np.array([3]), Declared())
     with pytest.raises(BadOutputError, match=says):
-        decode(later)
+        decode(later, 0)

@@ -27,7 +27,8 @@ def test_each_row_has_its_own_answer_or_its_own_failure(kinds: list[str], hold: 
             raise OSError("down")
         return sample
 
-    def decode(sample: int) -> int:
+    def decode(sample: int, asked: int) -> int:
+        assert sample == asked
         clock.advance(1000)  # outside the clock
         if kinds[sample] == "unreadable":
             raise ValueError("NaN")
@@ -69,7 +70,7 @@ def test_ctrl_c_is_the_users_and_not_the_systems(hold: int) -> None:
             predict,
             recording,
             clock.now_ns,
-            lambda output: output,
+            lambda output, _: output,
             lambda output: output,
             hold=hold,
         )

@@ -39,7 +39,7 @@ class Model:
         return {}
 
 
-def decode(raw: Any) -> tuple[Any, ...]:
+def decode(raw: Any, _sample: int) -> tuple[Any, ...]:
     """The number itself; what is 2 cannot be read."""
     if int(raw[0, 0]) == 2:
         raise ValueError("unreadable")

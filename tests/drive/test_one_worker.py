@@ -109,7 +109,9 @@ def test_the_short_way_is_the_long_one(gaps: list[int], spans: list[int], timeou
     clock = VirtualClock()
     start_ns = clock.now_ns()
     recording = begun(one, clock)
-    backlog = Backlog(recording, lambda raw: raw, lambda answer: answer, 8, clock.now_ns)
+    backlog = Backlog(
+        recording, one.sample, lambda raw, _: raw, lambda answer: answer, 8, clock.now_ns
+    )
 
     def predict(sample: int) -> int:
         clock.advance(spans[sample % len(spans)])
@@ -169,12 +171,12 @@ def test_decoding_waits_for_the_end_or_for_a_gap(hold: int, in_the_gap: int) -> 
     recording = begun(one, clock)
     decoded: list[tuple[int, int]] = []
 
-    def decode(raw: int) -> int:
+    def decode(raw: int, _sample: int) -> int:
         clock.advance(100)
         decoded.append((raw, clock.now_ns()))
         return raw
 
-    backlog = Backlog(recording, decode, lambda answer: answer, hold, clock.now_ns)
+    backlog = Backlog(recording, one.sample, decode, lambda answer: answer, hold, clock.now_ns)
 
     def predict(sample: int) -> int:
         clock.advance(8)
@@ -192,7 +194,9 @@ def test_a_full_backlog_is_decoded_whoever_waits() -> None:
     clock = VirtualClock()
     one = schedule([0, *[1] * 50], 1)
     recording = begun(one, clock)
-    backlog = Backlog(recording, lambda raw: raw, lambda answer: answer, 3, clock.now_ns)
+    backlog = Backlog(
+        recording, one.sample, lambda raw, _: raw, lambda answer: answer, 3, clock.now_ns
+    )
     waiting = []
 
     def predict(sample: int) -> int:

@@ -153,6 +153,7 @@ def test_each_stage_is_what_it_says(tmp_path: Path) -> None:
         """A workload and a decoder that take their time."""
 
         columns = ("labels",)
+        ragged = ()
 
         def open(self) -> Any:
             def prepare(raw: Any) -> Any:
@@ -164,7 +165,7 @@ def test_each_stage_is_what_it_says(tmp_path: Path) -> None:
             return dataclasses.replace(WORKLOAD.open(), prepare=prepare)
 
         def bind(self, *_: Any) -> Any:
-            def decode(raw: Any) -> Any:
+            def decode(raw: Any, _sample: int) -> Any:
                 clock.advance(400)
                 return (np.array([int(raw.argmax())], np.int32),)
 

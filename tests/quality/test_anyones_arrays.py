@@ -159,7 +159,8 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"outputs": [0, 1]}, r"outputs have shape \(2,\).*\(samples,\) or \(rounds, samples\)"),
     ({"outputs": 0}, r"outputs have shape \(\).*first axes"),
     ({"outputs": [[0, 1, 2]]}, r"outputs have shape \(1, 3\).*first axes"),
-    ({"outputs": [[0, 1], [1]]}, "outputs is ragged"),
+    ({"outputs": [[0, 1], [1]]}, "outputs are 2 and latency_ns has shape .*one a sample"),
+    ({"outputs": [[0, [1, 2]], [1], [2]]}, "outputs are ragged within a row"),
     (
         {"on_late": "forgive"},
         "'forgive' is no late policy.*: fail, drop, stale, fallback, linear:5",

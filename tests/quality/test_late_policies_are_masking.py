@@ -158,7 +158,7 @@ def test_partial_credit_is_masked_alike(data: st.DataObject, policy: str) -> Non
             outputs: np.ndarray[tuple[int], np.dtype[np.int32]],
         ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
             del samples
-            return np.array(worths)[outputs]
+            return np.array(worths + lent)[outputs]
 
     everyone = np.arange(rows, dtype=np.int32)
     started = np.cumsum([0, *latency[:-1]])
@@ -169,7 +169,7 @@ def test_partial_credit_is_masked_alike(data: st.DataObject, policy: str) -> Non
         score=np.array(worths),
         scheduled_ns=started,
         fallback_ns=np.array(other, dtype=np.int64),
-        fallback_score=np.array(lent),
+        fallback_output=everyone + np.int32(rows),
     )
 
     def worth(j: int, deadline: int) -> float | None:

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import tailmark
+from tailmark.decode.base import Declared
 from tailmark.decode.classes import Classes
 from tailmark.errors import SystemSetupError
 from tailmark.system.onnxruntime import OnnxRuntime
@@ -210,7 +211,7 @@ def test_two_outputs_need_one_to_be_chosen_for_classes(tmp_path: Path) -> None:
     answer = system.predict(fed)
     assert set(answer) == {"sum", "difference"}
     with pytest.raises(SystemSetupError, match=r"choose one with system\.output"):
-        Classes().bind(answer, None, None)
+        Classes().bind(answer, Declared())
 
 
 def test_a_model_of_1001_classes_against_1000_is_refused_in_one_sentence(tmp_path: Path) -> None:

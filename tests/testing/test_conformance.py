@@ -169,13 +169,14 @@ class OffDecoder:
     """A decoder with one thing wrong."""
 
     columns = ("labels",)
+    ragged = ()
 
     def __init__(self, decode: Callable[[Any], Any]) -> None:
         self.decode = decode
 
     def bind(self, *_: Any) -> Any:
         """The function as it is."""
-        return self.decode, []
+        return lambda raw, _: self.decode(raw), []
 
     def describe(self) -> dict[str, Any]:
         """Nothing."""

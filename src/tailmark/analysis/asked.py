@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tailmark.analysis.grading import prepare_grader
+from tailmark.analysis.grading import Lent, lend
 from tailmark.errors import InputError
-from tailmark.quality.base import Grader
+from tailmark.quality.base import Metric
+from tailmark.quality.choose import choose
 from tailmark.quality.late import Policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import as_run
@@ -51,10 +52,24 @@ def unanswered(asked: str | int | Deadline, ordered: Int64s) -> bool:
     return latency_percentile(ordered, deadline.percent) == NEVER
 
 
+def metric_of(run: Run, metric: str | Metric | None) -> Metric:
+    """The metric that is asked for; else the run's own, or `DEFAULT_METRIC`.
+
+    Whoever names a metric that is code has it imported; a run that names one has not.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    if isinstance(metric, str):
+        return choose(metric, code=True)
+    declared = run.manifest.experiment.get("quality", {}).get("metric")
+    return metric or choose(declared or DEFAULT_METRIC)
+
+
 def lender(
-    fallback: Run | str | Path | None, policy: Policy, metric: str
-) -> tuple[Run, Grader] | None:
-    """The other run and its grader, where late answers are replaced by another's.
+    run: Run, fallback: Run | str | Path | None, policy: Policy, metric: Metric
+) -> Lent | None:
+    """Who lends answers to a run, where late ones are replaced by another's.
 
     Raises:
         InputError: None is given, or its answers cannot be graded.
@@ -65,8 +80,4 @@ def lender(
         raise InputError(
             "on_late 'fallback' needs the run that lends its answers: give --fallback RUN"
         )
-    other = as_run(fallback)
-    grader = prepare_grader(other, metric)
-    if grader is None:
-        raise InputError(f"{other.name!r} has no references, so its answers cannot be graded")
-    return other, grader
+    return lend(run, as_run(fallback), metric)

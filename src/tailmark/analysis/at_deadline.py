@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.grading import LOSSES, Grades
+from tailmark.analysis.grading import Grades
 from tailmark.quality.late import SOFT, Policy
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.rounds import mean_by_round, tail_mean_by_round, tail_quantile
@@ -36,7 +36,7 @@ class AtDeadline:
         cvar: Mean of the rounds below them, by share.
         worst: The worst round.
         rounds: Each round.
-        loss: Mean shares of one, by `LOSSES`; None but under the policy ``fail``.
+        loss: Mean shares of one, by `Grades.losses`; None but under the policy ``fail``.
         counted: Mean number of samples the quality is over.
     """
 
@@ -98,14 +98,12 @@ def said_at(grades: Grades, k: int, label: str, policy: Policy) -> AtDeadline:
     return AtDeadline(
         **common,
         mean=mean_by_round(values, bounds=UNIT, undefined=UNGRADED),
-        hard=mean_by_round(grades.loss[:, k, LOSSES.index("delivered")], bounds=UNIT)
-        if policy.kind in SOFT
-        else None,
+        hard=mean_by_round(grades.loss[:, k, 0], bounds=UNIT) if policy.kind in SOFT else None,
         tail={share: tail_quantile(values, share) for share in TAILS},
         cvar={share: tail_mean_by_round(values, share, bounds=UNIT) for share in TAILS},
         worst=_finite(float(np.min(values))),
         rounds=tuple(values.tolist()),
-        loss=dict(zip(LOSSES, grades.loss[:, k].mean(axis=0).tolist(), strict=True))
+        loss=dict(zip(grades.losses, grades.loss[:, k].mean(axis=0).tolist(), strict=True))
         if policy.kind == "fail"
         else None,
         counted=float(grades.counted[:, k].mean()),

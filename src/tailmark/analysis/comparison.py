@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_METRIC
+from tailmark.analysis.asked import metric_of
 from tailmark.analysis.at_deadline import TAILS, UNGRADED, AtDeadline
 from tailmark.analysis.flips import (
     AnswerFlips,
@@ -213,16 +213,15 @@ def compare(
     a, b = (as_run(run) for run in (a, b))
     unlike = find_unlike(a, b, time)
     check_alike(a, b, unlike, allow)
-    declared = a.manifest.experiment.get("quality", {})
-    metric = metric or declared.get("metric") or DEFAULT_METRIC
-    same: dict[str, Any] = {"metric": metric, "time": time, "fallback": fallback}
+    chosen = metric_of(a, metric)
+    same: dict[str, Any] = {"metric": chosen, "time": time, "fallback": fallback}
     one = summarize(a, deadlines=deadlines, on_late=on_late, **same)
     other = summarize(b, deadlines=[at.deadline_ns for at in one.at], on_late=one.on_late, **same)
     graded = one.metric is not None and other.metric is not None
     counted = [
         tally(
             run,
-            prepare_grader(run, metric) if graded else None,
+            prepare_grader(run, chosen) if graded else None,
             deadlines_ns=np.array([at.deadline_ns for at in one.at], dtype=np.int64),
             moments_ns=_moments(summary),
             time=check_time(run, time),

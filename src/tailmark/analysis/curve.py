@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_METRIC
+from tailmark.analysis.asked import metric_of
 from tailmark.analysis.at_deadline import TAILS
 from tailmark.analysis.grading import Grades, check_time, grade, prepare_grader
 from tailmark.analysis.latency import observe
@@ -68,7 +68,7 @@ def quality_curve(
     policy = parse_policy(on_late or declared.get("on_late") or "fail")
     time = check_time(run, time)
     grid = _grid(observe(run, time).ordered, deadlines_ns, points)
-    grader = prepare_grader(run, metric or declared.get("metric") or DEFAULT_METRIC)
+    grader = prepare_grader(run, metric_of(run, metric))
     grades = grade(
         run, grader, grid, policy=FAIL if policy.kind == "fallback" else policy, time=time
     )

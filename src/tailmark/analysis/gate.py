@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import betainc
 
-from tailmark.analysis.asked import DEFAULT_METRIC, lender, resolve
+from tailmark.analysis.asked import lender, metric_of, resolve
 from tailmark.analysis.at_deadline import UNGRADED, UNIT
 from tailmark.analysis.grading import check_time, grade, prepare_grader
 from tailmark.analysis.latency import Observed, observe
@@ -152,7 +152,7 @@ def _surely_below(values: Floats, target: float, confidence: float) -> bool:
 def _by_round(run: Run, seen: Observed, at: str) -> tuple[Floats, Floats]:
     """Each round's quality at a deadline, and without any; shape (rounds,)."""
     declared = run.manifest.experiment.get("quality", {})
-    metric = declared.get("metric") or DEFAULT_METRIC
+    metric = metric_of(run, None)
     policy = parse_policy(declared.get("on_late") or "fail")
     grader = prepare_grader(run, metric)
     (deadline,) = resolve([at], seen.ordered)
@@ -162,7 +162,7 @@ def _by_round(run: Run, seen: Observed, at: str) -> tuple[Floats, Floats]:
         np.array([deadline], dtype=np.int64),
         policy=policy,
         time=check_time(run, None),
-        fallback=lender(None, policy, metric),
+        fallback=lender(run, None, policy, metric),
     )
     if grades.quality is None or grades.ideal is None:
         raise InputError("the run has no references, so a required quality cannot be judged")

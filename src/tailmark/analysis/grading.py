@@ -3,16 +3,17 @@
 Reads the run round by round, so that memory holds one round and the results.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tailmark import plugins
 from tailmark.errors import InputError, MetricError
-from tailmark.quality.base import Floats, Grader
+from tailmark.quality.base import Floats, Grader, Metric, SetGrader
+from tailmark.quality.choose import choose
 from tailmark.quality.late import FAIL, ByDeadline, Graded, Policy, quality_by_deadline
 from tailmark.quality.steps import Steps
-from tailmark.records.model import NEVER, STAGES, Int64s, Round, Run
+from tailmark.records.columns import joined_columns
+from tailmark.records.model import NEVER, NONE, STAGES, Int32s, Int64s, Round, Run
 
 UNTIMED = "none"
 """What ``timed`` is of an imported run whose queries have no times."""
@@ -28,6 +29,13 @@ LOSSES = (
 )
 """Where every sample of a round ends up, as shares of one (under ``fail``)."""
 
+LOSSES_OF_SETS = ("delivered", "lost_by_harness", "lost_in_queue", "lost_in_compute", "imperfect")
+"""The same where quality is no mean over samples: what each cause costs in turn, in this order.
+
+Answers are given back first what the harness took, then the queue, then compute; what the answers
+lack without any deadline comes last. In another order the shares would be others.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grades:
@@ -38,9 +46,10 @@ class Grades:
         on_time: Share of the queries on time, shape (rounds, deadlines).
         quality: Under the late policy, shape (rounds, deadlines); None without references.
         ideal: Quality with no deadline on the same samples, shape (rounds,); None likewise.
-        loss: Shape (rounds, deadlines, len(LOSSES)); None likewise.
+        loss: Late answers being wrong, shape (rounds, deadlines, len(losses)); None likewise.
+        losses: What it is split into: `LOSSES`, or `LOSSES_OF_SETS`; `delivered` comes first.
         streak: Longest row of late answers in issue order, shape (rounds, deadlines).
-        counted: How many rows the quality is a mean of, shape (rounds, deadlines).
+        counted: How many rows the quality is over, shape (rounds, deadlines).
         queries: Rows of each round, shape (rounds,).
         duration_ns: Of each round, shape (rounds,).
     """
@@ -54,6 +63,30 @@ class Grades:
     counted: Floats
     queries: Int64s
     duration_ns: Int64s
+    losses: tuple[str, ...] = LOSSES
+
+    @property
+    def delivered(self) -> Floats | None:
+        """Quality with late answers wrong, whatever the policy; shape (rounds, deadlines)."""
+        return None if self.loss is None else self.loss[:, :, 0]
+
+
+@dataclass(frozen=True)
+class Lent:
+    """Another run that lends its answers.
+
+    Args:
+        run: The other.
+        grader: Of the outputs of both.
+        first: Where the other's outputs begin among them.
+    """
+
+    run: Run
+    grader: Grader | SetGrader
+    first: int
+
+
+_AT_ONCE = np.zeros(1, dtype=np.int64)
 
 
 def check_time(run: Run, time: str | None) -> str:
@@ -96,29 +129,46 @@ def latencies(run: Run, one: Round, time: str) -> Int64s:
     return one.latency_ns(None if time == whole else time)
 
 
-def prepare_grader(run: Run, metric: str) -> Grader | None:
+def prepare_grader(run: Run, metric: str | Metric) -> Grader | SetGrader | None:
     """The metric over a run's outputs; None where the run knows no references.
 
     Raises:
         MetricError: The outputs or references are not what it grades.
     """
-    chosen = plugins.load("metrics", metric)
+    chosen = choose(metric) if isinstance(metric, str) else metric
     if run.references.values is None:
         return None
     if not run.outputs:
-        raise MetricError(f"{run.name!r} kept no outputs, so {metric} has nothing to grade")
-    grader: Grader = chosen.prepare(run.outputs, run.references.values)
-    return grader
+        raise MetricError(f"{run.name!r} kept no outputs, so {chosen.name} has nothing to grade")
+    return chosen.prepare(run.outputs, run.references.values)
+
+
+def lend(run: Run, other: Run, metric: Metric) -> Lent:
+    """Prepare the answers of both runs together.
+
+    Raises:
+        InputError: The other's samples are others, or its answers cannot be graded.
+    """
+    if other.references.ids != run.references.ids:
+        raise InputError(
+            f"{other.name!r} cannot stand in for {run.name!r}: its samples are others; measure "
+            "both on one workload"
+        )
+    if prepare_grader(other, metric) is None or prepare_grader(run, metric) is None:
+        raise InputError(f"{other.name!r} has no references, so its answers cannot be graded")
+    outputs = joined_columns([run.outputs, other.outputs])
+    grader = metric.prepare(outputs, run.references.values)
+    return Lent(other, grader, first=len(next(iter(run.outputs.values()))))
 
 
 def grade(
     run: Run,
-    grader: Grader | None,
+    grader: Grader | SetGrader | None,
     deadlines_ns: Int64s,
     *,
     policy: Policy = FAIL,
     time: str,
-    fallback: tuple[Run, Grader] | None = None,
+    fallback: Lent | None = None,
 ) -> Grades:
     """Grade every round at every deadline.
 
@@ -128,14 +178,16 @@ def grade(
         deadlines_ns: Ascending, shape (deadlines,).
         policy: What a late answer counts as.
         time: Which latency counts, as `check_time` gives it.
-        fallback: The other run and its grader, for that policy; round r is lent its round r,
-            counting round again where it has fewer.
+        fallback: The other run, for that policy; round r is lent its round r, counting round again
+            where it has fewer.
     """
+    grader = fallback.grader if fallback else grader
+    losses = LOSSES_OF_SETS if isinstance(grader, SetGrader) else LOSSES
     rounds, count = len(run), len(deadlines_ns)
     on_time = np.empty((rounds, count))
     quality = np.empty((rounds, count))
     counted = np.empty((rounds, count))
-    loss = np.empty((rounds, count, len(LOSSES)))
+    loss = np.empty((rounds, count, len(losses)))
     streak = np.empty((rounds, count), dtype=np.int64)
     ideal = np.empty(rounds)
     queries = np.empty(rounds, dtype=np.int64)
@@ -152,9 +204,14 @@ def grade(
         if grader is None:
             continue
         rows = _rows(run, one, grader, time, fallback)
-        ideal[r] = rows.score.sum() / n
         quality[r] = quality_by_deadline(rows, grader, policy).at(deadlines_ns)
-        loss[r] = _losses(one, rows.score, late, punctual, deadlines_ns)
+        if isinstance(grader, SetGrader):
+            hard = quality[r] if policy == FAIL else None
+            ideal[r] = _within(one, rows, grader, np.zeros(n, dtype=np.int64), _AT_ONCE)[0]
+            loss[r] = _losses_of_a_set(one, rows, grader, deadlines_ns, hard, ideal[r])
+        else:
+            loss[r] = _losses(one, rows.score, late, punctual, deadlines_ns)
+            ideal[r] = rows.score.sum() / n
     graded = grader is not None
     return Grades(
         deadlines_ns=deadlines_ns,
@@ -166,56 +223,101 @@ def grade(
         counted=counted,
         queries=queries,
         duration_ns=duration,
+        losses=losses,
     )
 
 
 def quality_by_round(
     run: Run,
-    grader: Grader,
+    grader: Grader | SetGrader,
     *,
     policy: Policy,
     time: str,
-    fallback: tuple[Run, Grader] | None = None,
+    fallback: Lent | None = None,
 ) -> list[ByDeadline]:
     """Each round's quality as a function of the deadline; the arguments are those of `grade`."""
+    grader = fallback.grader if fallback else grader
     rows = (_rows(run, one, grader, time, fallback) for one in run.rounds())
     return [quality_by_deadline(one, grader, policy) for one in rows]
 
 
 def _rows(
-    run: Run, one: Round, grader: Grader, time: str, fallback: tuple[Run, Grader] | None
+    run: Run, one: Round, grader: Grader | SetGrader, time: str, fallback: Lent | None
 ) -> Graded:
     """A round's rows, ready for a late policy."""
-    lent = _lend(fallback, run, one, time) if fallback else None
+    lent = _lent(fallback, one, time) if fallback else None
+    sequences = run.references.sequences
     return Graded(
         sample=one.sample,
         output=one.output_id,
         latency_ns=latencies(run, one, time),
-        score=grader.scores(one.sample, one.output_id),
+        score=np.empty(0)
+        if isinstance(grader, SetGrader)
+        else grader.scores(one.sample, one.output_id),
         scheduled_ns=one.scheduled_ns,
+        sequence=None if sequences is None else sequences[one.sample],
         fallback_ns=lent[0] if lent else None,
-        fallback_score=lent[1] if lent else None,
+        fallback_output=lent[1] if lent else None,
     )
 
 
-def _lend(fallback: tuple[Run, Grader], run: Run, one: Round, time: str) -> tuple[Int64s, Floats]:
-    """Another run's latency and score for each row's sample.
-
-    Raises:
-        InputError: Its samples are others.
-    """
-    other, grader = fallback
-    if other.references.ids != run.references.ids:
-        raise InputError(
-            f"{other.name!r} cannot stand in for {run.name!r}: its samples are others; measure "
-            "both on one workload"
-        )
+def _lent(fallback: Lent, one: Round, time: str) -> tuple[Int64s, Int32s]:
+    """The other run's latency for each row's sample, and which output that is."""
+    other = fallback.run
     theirs = other.stored[one.index % len(other)]
     latency = np.full(len(other.references), NEVER)
-    score = np.zeros(len(other.references))
+    output = np.full(len(other.references), NONE, dtype=np.int32)
     latency[theirs.sample] = latencies(other, theirs, check_time(other, time))
-    score[theirs.sample] = grader.scores(theirs.sample, theirs.output_id)
-    return latency[one.sample], score[one.sample]
+    output[theirs.sample] = np.where(
+        theirs.output_id == NONE, NONE, theirs.output_id + fallback.first
+    )
+    return latency[one.sample], output[one.sample]
+
+
+def _losses_of_a_set(
+    one: Round,
+    rows: Graded,
+    grader: SetGrader,
+    deadlines_ns: Int64s,
+    delivered: Floats | None,
+    ideal: float,
+) -> Floats:
+    """Shares of one at each deadline, in the order of `LOSSES_OF_SETS`.
+
+    Args:
+        one: The round.
+        rows: The same, ready for a late policy.
+        grader: Of the metric.
+        deadlines_ns: Shape (deadlines,).
+        delivered: Quality at each, late answers being wrong, where that is known already.
+        ideal: Without a deadline.
+    """
+    late = rows.latency_ns
+    if delivered is None:
+        delivered = _within(one, rows, grader, late, deadlines_ns)
+    from_issue = from_start = delivered
+    if (one.issued_ns != one.scheduled_ns).any():
+        spent = late - (one.issued_ns - one.scheduled_ns)
+        from_issue = from_start = _within(one, rows, grader, spent, deadlines_ns)
+    if one.started_ns is not None:
+        spent = late - (one.started_ns - one.scheduled_ns)
+        from_start = _within(one, rows, grader, spent, deadlines_ns)
+    parts = [
+        delivered,
+        from_issue - delivered,
+        from_start - from_issue,
+        ideal - from_start,
+        np.full(len(deadlines_ns), 1 - ideal),
+    ]
+    return np.stack(parts, axis=1)
+
+
+def _within(
+    one: Round, rows: Graded, grader: SetGrader, spent: Int64s, deadlines_ns: Int64s
+) -> Floats:
+    """Quality at each deadline had the answers taken so long, late ones being wrong."""
+    hard = replace(rows, latency_ns=np.where(one.answered, spent, NEVER))
+    return quality_by_deadline(hard, grader, FAIL).at(deadlines_ns)
 
 
 def _losses(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_METRIC
+from tailmark.analysis.asked import metric_of
 from tailmark.analysis.forecasting import MODELS, Model, Trained, fit, learn
 from tailmark.analysis.grading import check_time, prepare_grader
 from tailmark.errors import InputError, nearest
@@ -212,9 +212,9 @@ def predict(
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more")
     declared = run.manifest.experiment.get("quality", {})
-    metric = metric or declared.get("metric") or DEFAULT_METRIC
+    chosen = metric_of(run, metric)
     time = check_time(run, time)
-    grader = prepare_grader(run, metric)
+    grader = prepare_grader(run, chosen)
     if grader is None:
         raise InputError(f"{run.name!r} has no references, so it has no quality to predict")
     first, last = _split(len(run), train_rounds, holdout)
@@ -231,7 +231,7 @@ def predict(
         run=run.name,
         deadline_ns=trained.deadline_ns,
         label=trained.label,
-        metric=metric,
+        metric=chosen.name,
         model=model,
         trained_on=first,
         rounds_ahead=ahead,

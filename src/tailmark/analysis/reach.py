@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from tailmark.errors import InputError
+from tailmark.quality.jointly import Faded, Jointly, Penalized
 from tailmark.quality.late import ByDeadline
 from tailmark.quality.steps import Steps
 from tailmark.records.model import NEVER
@@ -35,6 +36,12 @@ def shortest_deadlines(
     for target in wanted:
         if not 0 < target <= 1:
             raise InputError(f"quality {target:g} cannot be asked for: give a share from 0 to 1")
+    if any(isinstance(one, Faded) for one in by_round):
+        raise InputError(
+            "the shortest deadline is not told of a metric of sets whose late answers fade: ask "
+            "under on_late fail"
+        )
+    by_round = [one.steps if isinstance(one, Jointly | Penalized) else one for one in by_round]
     steps = [one for one in by_round if isinstance(one, Steps)]
     mean = _Stepwise(steps) if len(steps) == len(by_round) else _Gradual(by_round)
     return {target: _reach(target, mean, by_round) for target in wanted}

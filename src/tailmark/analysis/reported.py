@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_METRIC
+from tailmark.analysis.asked import metric_of
 from tailmark.analysis.grading import UNTIMED, prepare_grader
 from tailmark.errors import InputError
+from tailmark.quality.base import Metric
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import as_run
 from tailmark.stats.estimate import Estimate
@@ -133,7 +134,7 @@ def reported(run: Run | str | Path, *, metric: str | None = None) -> Reported:
             f"{run.name!r} holds no report of another harness: summarize says what it delivers"
         )
     told = [one for one in each if one.get("statistics") or one.get("metric")]
-    chosen = metric or DEFAULT_METRIC
+    chosen = metric_of(run, metric)
     quality = _quality(run, chosen) if untimed(run) else ()
     experiment = run.manifest.experiment
     return Reported(
@@ -146,7 +147,7 @@ def reported(run: Run | str | Path, *, metric: str | None = None) -> Reported:
         statistics=_over_tests([one.get("statistics", {}) for one in told]),
         rates=_over_tests([one.get("rates", {}) for one in told]),
         parameters=_shared([one.get("parameters", {}) for one in told]),
-        quality_metric=chosen if quality else None,
+        quality_metric=chosen.name if quality else None,
         quality=quality,
         system=experiment.get("system", {}),
         each=each,
@@ -178,7 +179,7 @@ def _shared(parameters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {k: v for k, v in first.items() if all(one.get(k) == v for one in others)}
 
 
-def _quality(run: Run, metric: str) -> tuple[Answered, ...]:
+def _quality(run: Run, metric: Metric) -> tuple[Answered, ...]:
     """Of each round of answers without times."""
     if run.references.values is None or not run.outputs:
         return ()

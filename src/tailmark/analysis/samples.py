@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_METRIC
+from tailmark.analysis.asked import metric_of
 from tailmark.analysis.grading import check_time, latencies, prepare_grader
 from tailmark.records.model import NEVER, Run
 
@@ -47,8 +47,7 @@ def notable_samples(
         most: How many of each.
     """
     time = check_time(run, time)
-    declared = run.manifest.experiment.get("quality", {})
-    grader = prepare_grader(run, metric or declared.get("metric") or DEFAULT_METRIC)
+    grader = prepare_grader(run, metric_of(run, metric))
     count = len(run.references)
     sent, answered, late = np.zeros(count), np.zeros(count), np.zeros(count)
     total, squares, score = np.zeros(count), np.zeros(count), np.zeros(count)

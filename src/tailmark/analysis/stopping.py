@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_DEADLINES, DEFAULT_METRIC, resolve
+from tailmark.analysis.asked import DEFAULT_DEADLINES, metric_of, resolve
 from tailmark.analysis.at_deadline import UNGRADED, UNIT
 from tailmark.analysis.grading import check_time, grade, latencies, prepare_grader
 from tailmark.errors import InputError, nearest
@@ -192,7 +192,7 @@ class HalfWidth:
             found = pooled_percentile(by_round, ordered, percent, confidence=confidence)
             return found, self._words()
         declared = run.manifest.experiment.get("quality", {})
-        metric = declared.get("metric") or DEFAULT_METRIC
+        metric = metric_of(run, None)
         first = next(iter(declared.get("deadlines") or DEFAULT_DEADLINES))
         deadline = parse_deadline(self.at or first)
         if isinstance(deadline, Percentile):
@@ -205,7 +205,7 @@ class HalfWidth:
             time=time,
         )
         values = (grades.on_time if grades.quality is None else grades.quality)[:, 0]
-        words = f"{_QUALITIES[self.of].format(metric)} at {format_duration(deadline)}"
+        words = f"{_QUALITIES[self.of].format(metric.name)} at {format_duration(deadline)}"
         return estimate(self.of, values, confidence), words
 
     def _says(self, e: Estimate, half: float, words: str, *, way_out: bool) -> str:

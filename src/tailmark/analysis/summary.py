@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_DEADLINES, DEFAULT_METRIC, lender, resolve, unanswered
+from tailmark.analysis.asked import DEFAULT_DEADLINES, lender, metric_of, resolve, unanswered
 from tailmark.analysis.at_deadline import TAILS, UNIT, AtDeadline, said_at
 from tailmark.analysis.crossed import About, about_population, by_sample, parse_about
 from tailmark.analysis.grading import (
-    LOSSES,
     check_time,
     grade,
     prepare_grader,
@@ -26,7 +25,7 @@ from tailmark.analysis.steadiness import Steadiness, steadiness
 from tailmark.analysis.steady import estimand
 from tailmark.analysis.sweep import sweep_percentiles
 from tailmark.errors import InputError
-from tailmark.quality.base import Grader
+from tailmark.quality.base import Grader, Metric
 from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import as_run
@@ -138,7 +137,7 @@ class Summary:
 def summarize(
     run: Run | str | Path,
     *,
-    metric: str | None = None,
+    metric: str | Metric | None = None,
     deadlines: Sequence[str | int] | None = None,
     sweep: int | None = None,
     quality: Sequence[float] = (),
@@ -167,10 +166,10 @@ def summarize(
     """
     run = as_run(run)
     declared = run.manifest.experiment.get("quality", {})
-    metric = metric or declared.get("metric") or DEFAULT_METRIC
+    chosen = metric_of(run, metric)
     policy = parse_policy(on_late or declared.get("on_late") or "fail")
     time = check_time(run, time)
-    grader = prepare_grader(run, metric)
+    grader = prepare_grader(run, chosen)
     seen = observe(run, time)
     untold = [one for one in declared.get("deadlines") or () if unanswered(one, seen.ordered)]
     asked = deadlines or [one for one in declared.get("deadlines") or () if one not in untold]
@@ -180,7 +179,7 @@ def summarize(
     labels = resolve([*asked, *swept], seen.ordered)
     wanted = resolve(asked, seen.ordered) if asked else {}
     (headline,) = resolve(asked[:1] or [_near_p90(swept)], seen.ordered)
-    lent = lender(fallback, policy, metric)
+    lent = lender(run, fallback, policy, chosen)
     graded: dict[str, Any] = {"policy": policy, "time": time, "fallback": lent}
     grades = grade(run, grader, np.array(list(labels), dtype=np.int64), **graded)
     latency = describe_latency(run, seen, time)
@@ -198,9 +197,7 @@ def summarize(
         run,
         seen.by_round,
         punctual if grades.quality is None else grades.quality[:, first],
-        delivered=punctual
-        if grades.loss is None
-        else grades.loss[:, first, LOSSES.index("delivered")],
+        delivered=punctual if grades.loss is None else grades.loss[:, first, 0],
         grader=grader,
         deadline_ns=headline,
         time=time,
@@ -214,7 +211,7 @@ def summarize(
         queries=len(seen.ordered),
         status=seen.status,
         latency=latency,
-        metric=metric if grader else None,
+        metric=chosen.name if grader else None,
         on_late=str(policy),
         ideal=ideal,
         at=at,

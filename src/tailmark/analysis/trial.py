@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from tailmark.analysis.at_deadline import UNGRADED, UNIT
-from tailmark.analysis.grading import LOSSES, check_time, grade, latencies, prepare_grader
+from tailmark.analysis.grading import check_time, grade, latencies, prepare_grader
 from tailmark.analysis.service_times import service_times
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats
+from tailmark.quality.base import Floats, Metric
 from tailmark.quality.late import Policy
 from tailmark.records.model import Run
 from tailmark.stats.differences import difference
@@ -135,7 +135,7 @@ def hold_against(
     latency: Mapping[float, Estimate],
     utilisation: Estimate,
     *,
-    metric: str,
+    metric: Metric,
     policy: Policy,
     unlike: Sequence[str] = (),
 ) -> Trial:
@@ -165,15 +165,10 @@ def hold_against(
     late = [np.sort(latencies(real, one, time)) for one in real.rounds()]
     ordered = np.sort(np.concatenate(late))
     held: dict[int, dict[str, Held]] = {}
-    late_by_harness = LOSSES.index("right_late_by_harness")
-    cost = (
-        {}
-        if grades.loss is None
-        else {
-            one.deadline_ns: float(grades.loss[:, k, late_by_harness].mean())
-            for k, one in enumerate(at)
-        }
-    )
+    cost: dict[int, float] = {}
+    if grades.loss is not None:
+        part = next(k for k, name in enumerate(grades.losses) if name.endswith("by_harness"))
+        cost = {one.deadline_ns: float(grades.loss[:, k, part].mean()) for k, one in enumerate(at)}
     for k, one in enumerate(at):
         pairs = {"on_time": (one.on_time, mean_by_round(grades.on_time[:, k], bounds=UNIT))}
         if grades.quality is not None and one.mean is not None and one.tail is not None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.asked import DEFAULT_DEADLINES, DEFAULT_METRIC, resolve
+from tailmark.analysis.asked import DEFAULT_DEADLINES, metric_of, resolve
 from tailmark.analysis.at_deadline import UNGRADED, UNIT
-from tailmark.analysis.grading import LOSSES, check_time, grade, latencies, prepare_grader
+from tailmark.analysis.grading import check_time, grade, latencies, prepare_grader
 from tailmark.analysis.replaying import Load, Replayed, replay
 from tailmark.analysis.service_times import ServiceTimes, begun, service_times
 from tailmark.analysis.trial import Trial, hold_against, offered_rate
@@ -52,7 +52,7 @@ class Foretold:
         on_time: Share of the queries.
         mean: Quality, over rounds; None without references, and so for the next.
         tail: The 5 % quantile over rounds.
-        loss: Mean shares of one, by `LOSSES`; None but under the policy ``fail``.
+        loss: Mean shares of one, by `Grades.losses`; None but under the policy ``fail``.
     """
 
     deadline_ns: int
@@ -244,7 +244,7 @@ def what_if(
     policy = parse_policy(on_late or declared.get("on_late") or "fail")
     if policy.kind == "fallback":
         raise InputError("on_late 'fallback' lends recorded times: what-if knows fail and the rest")
-    name = metric or declared.get("metric") or DEFAULT_METRIC
+    chosen = metric_of(run, metric)
     service = service_times(run)
     if batches is not None:
         service = service.with_batches(service_times(as_run(batches)))
@@ -253,7 +253,7 @@ def what_if(
         np.concatenate([latencies(run, r, check_time(run, None)) for r in run.rounds()])
     )
     labels = resolve(asked, pooled)
-    grader = prepare_grader(run, name)
+    grader = prepare_grader(run, chosen)
     queueing = _queueing(real or run, workers, batch, batch_wait, max_outstanding)
     capacity = service.capacity_of(queueing.workers, queueing.batch)
     coming = Load(
@@ -282,7 +282,7 @@ def what_if(
         run=run.name,
         recorded=len(run),
         simulated=len(replayed.begin),
-        metric=name if grader else None,
+        metric=chosen.name if grader else None,
         on_late=str(policy),
         qps=rate,
         scenario=scenario.describe() if scenario else None,
@@ -306,7 +306,7 @@ def what_if(
             said.at,
             said.latency,
             said.utilisation,
-            metric=name,
+            metric=chosen,
             policy=policy,
             unlike=_unlike(run, real, queueing, rate),
         ),
@@ -370,7 +370,9 @@ class _Said:
                     tail=tail_over_rounds(
                         values, replayed.begin, replayed.span, units.quality[:, k]
                     ),
-                    loss=dict(zip(LOSSES, rounds.loss[:, k].mean(axis=0).tolist(), strict=True))
+                    loss=dict(
+                        zip(rounds.losses, rounds.loss[:, k].mean(axis=0).tolist(), strict=True)
+                    )
                     if policy.kind == "fail"
                     else None,
                 )

@@ -1,14 +1,29 @@
 """The decoder seam. What a model's numbers mean is declared, never guessed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy.typing as npt
-
+from tailmark.placement import Placements
 from tailmark.records.catalogue import Answer
 
-Decode = Callable[[Any], Answer]
-"""One raw output (batch of one) to its answer; raises `BadOutputError` on one it cannot read."""
+Decode = Callable[[Any, int], Answer]
+"""A raw output (batch of one) and its sample to the answer; `BadOutputError` where it cannot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the workload says of its samples, as far as outputs are read by it.
+
+    Args:
+        classes: How many classes there are, if it says so.
+        references: What is right for each sample, if that is known.
+        placements: Where each image lies in the model's input, of images.
+    """
+
+    classes: int | None = None
+    references: Any = None
+    placements: Placements | None = None
 
 
 class BadOutputError(ValueError):
@@ -23,15 +38,17 @@ class Decoder(Protocol):
         """The answer's columns, in order."""
         ...
 
-    def bind(
-        self, raw: Any, classes: int | None, references: npt.NDArray[Any] | None
-    ) -> tuple[Decode, list[str]]:
+    @property
+    def ragged(self) -> tuple[str, ...]:
+        """Which of them differ in length from answer to answer."""
+        ...
+
+    def bind(self, raw: Any, declared: Declared) -> tuple[Decode, list[str]]:
         """Fit to a model by one of its outputs.
 
         Args:
             raw: What the model gave for the first sample.
-            classes: How many classes the workload declares, if it does.
-            references: What is right for each sample, if that is known.
+            declared: What the workload says of its samples.
 
         Returns:
             The decoding function, and warnings about what could not be checked.

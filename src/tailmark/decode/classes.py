@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.decode.base import BadOutputError, Decode
+from tailmark.decode.base import BadOutputError, Declared, Decode
 from tailmark.errors import SystemSetupError
 from tailmark.records.catalogue import Answer
 
@@ -40,9 +40,9 @@ class Classes:
         """The labels, best first, and their scores."""
         return ("labels", "scores")
 
-    def bind(
-        self, raw: Any, classes: int | None, references: npt.NDArray[Any] | None
-    ) -> tuple[Decode, list[str]]:
+    ragged = ()
+
+    def bind(self, raw: Any, declared: Declared) -> tuple[Decode, list[str]]:
         """See `Decoder.bind`.
 
         Raises:
@@ -56,10 +56,10 @@ class Classes:
             raise SystemSetupError(f"{cause}: choose one with system.output, or decode") from cause
         labels = self._labels(count)
         reach = int(labels.max(initial=NO_LABEL)) + 1
-        warnings = _compare(reach, count, classes, references, mapped=self.map is not None)
+        warnings = _compare(reach, count, declared, mapped=self.map is not None)
         top = min(self.top, count)
 
-        def decode(raw: Any) -> Answer:
+        def decode(raw: Any, _sample: int) -> Answer:
             scores = _flat(raw)
             if scores.size != count:
                 raise BadOutputError(f"output has {scores.size} scores, the first had {count}")
@@ -122,15 +122,9 @@ def _flat(raw: Any) -> npt.NDArray[Any]:
     return flat
 
 
-def _compare(
-    reach: int,
-    count: int,
-    classes: int | None,
-    references: npt.NDArray[Any] | None,
-    *,
-    mapped: bool,
-) -> list[str]:
+def _compare(reach: int, count: int, declared: Declared, *, mapped: bool) -> list[str]:
     """Hold the labels a model can give, below ``reach``, against those the workload declares."""
+    classes, references = declared.classes, declared.references
     has = f"the model has {count} classes (labels up to {reach - 1})"
     if classes is not None:
         # A map may leave labels out; an offset shifts all of them, so the counts must agree.
@@ -140,12 +134,14 @@ def _compare(
                 "or correct workload.classes"
             )
         return []
-    highest = int(np.max(references, initial=NO_LABEL)) if references is not None else NO_LABEL
+    if not isinstance(references, np.ndarray) or references.dtype.kind not in "iu":
+        return []
+    highest = int(np.max(references, initial=NO_LABEL))
     if highest >= reach:
         raise SystemSetupError(
             f"{has} and the workload has label {highest}: declare decode.offset or decode.map"
         )
-    if references is None or highest == reach - 1:
+    if highest == reach - 1:
         return []
     unchecked = (
         f"the workload does not declare its number of classes (its highest label is {highest}), so "

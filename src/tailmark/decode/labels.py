@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tailmark.decode.base import BadOutputError, Decode
+from tailmark.decode.base import BadOutputError, Declared, Decode
 from tailmark.errors import SystemSetupError
 from tailmark.records.catalogue import Answer
 
@@ -26,15 +25,15 @@ class Labels:
         """The labels, best first."""
         return ("labels",)
 
-    def bind(
-        self, raw: Any, classes: int | None, references: npt.NDArray[Any] | None
-    ) -> tuple[Decode, list[str]]:
+    ragged = ()
+
+    def bind(self, raw: Any, declared: Declared) -> tuple[Decode, list[str]]:
         """See `Decoder.bind`.
 
         Raises:
             SystemSetupError: The output is no whole number.
         """
-        del classes, references  # a label beyond them is a wrong answer, seen query by query
+        del declared  # a label beyond them is a wrong answer, seen query by query
         limits = np.iinfo(np.int32)
 
         def read(raw: Any) -> Answer:
@@ -53,7 +52,7 @@ class Labels:
         except BadOutputError as cause:
             raise SystemSetupError(f"{cause}: use decode: {{kind: classes}} for scores") from cause
 
-        def decode(raw: Any) -> Answer:
+        def decode(raw: Any, _sample: int) -> Answer:
             answer = read(raw)
             if answer[0].size != width:
                 raise BadOutputError(f"output has {answer[0].size} labels, the first had {width}")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tailmark.drive.recording import Recording
+from tailmark.records.model import Int32s
 from tailmark.system.base import split
 
 Number = Callable[[Any], int]
@@ -23,7 +24,8 @@ class Backlog:
 
     Args:
         recording: Where answers are noted.
-        decode: Reads an output.
+        order: The sample of each row.
+        decode: Reads an output of a sample.
         number: Stores an answer.
         hold: How many outputs may wait at most.
         now: The clock.
@@ -32,12 +34,14 @@ class Backlog:
     def __init__(
         self,
         recording: Recording,
-        decode: Callable[[Any], Any],
+        order: Int32s,
+        decode: Callable[[Any, int], Any],
         number: Number,
         hold: int,
         now: Callable[[], int],
     ) -> None:
         self._recording = recording
+        self._order = order
         self._decode = decode
         self._number = number
         self.hold = hold
@@ -77,7 +81,7 @@ class Backlog:
             rows = (rows,)
         try:
             for row, one in zip(rows, split(output, len(rows)), strict=True):
-                self._recording.output_id[row] = self._number(self._decode(one))
+                self._recording.output_id[row] = self._number(self._decode(one, self._order[row]))
         except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
             for row in rows:
                 self._recording.fail(row, cause)

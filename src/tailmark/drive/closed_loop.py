@@ -22,7 +22,7 @@ def issue(
     predict: Callable[[Any], Any],
     recording: Recording,
     now: Callable[[], int],
-    decode: Callable[[Any], Any] | None = None,
+    decode: Callable[[Any, int], Any] | None = None,
     number: Number | None = None,
     hold: int = 1,
 ) -> None:
@@ -34,7 +34,7 @@ def issue(
         predict: The system.
         recording: Filled row by row.
         now: The clock.
-        decode: Reads an output, outside the clock; None keeps no outputs.
+        decode: Reads an output of a sample, outside the clock; None keeps no outputs.
         number: Stores an answer.
         hold: How many outputs may wait to be decoded.
     """
@@ -45,7 +45,7 @@ def issue(
     def settle() -> None:
         for row, output in held:
             try:
-                recording.output_id[row] = number(decode(output))  # type: ignore[misc]
+                recording.output_id[row] = number(decode(output, order[row]))  # type: ignore[misc]
             except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
                 recording.fail(row, cause)
         held.clear()

@@ -154,7 +154,7 @@ class Driver:
         """One worker, in this thread."""
         service = self.services[0]
         closed = schedule.due_ns is None
-        backlog = self._backlog(recording, number, closed=closed)
+        backlog = self._backlog(schedule, recording, number)
         queueing = self.queueing
         plain = queueing.batch == 1 and queueing.max_outstanding is None
         if not closed and plain and backlog is not None:
@@ -177,7 +177,7 @@ class Driver:
             OneWorker(serve, recording, self.clock, queueing, patience_ns, backlog).run()
 
     def _pool(self, schedule: Schedule, recording: Recording, number: Number) -> None:
-        backlog = self._backlog(recording, number, closed=schedule.due_ns is None)
+        backlog = self._backlog(schedule, recording, number)
 
         def serving(service: Service | IsolatedService) -> Serve:
             return self._server(service, schedule.sample, recording, backlog, number)
@@ -205,7 +205,7 @@ class Driver:
 
     def _exchange(self, schedule: Schedule, recording: Recording, number: Number) -> None:
         service, responder = self._here(self.services[0]), self._responder
-        backlog = self._backlog(recording, number, closed=schedule.due_ns is None)
+        backlog = self._backlog(schedule, recording, number)
         if responder is None or backlog is None:
             raise ValueError("not a responder timed by its inference")
         Exchange(
@@ -233,15 +233,15 @@ class Driver:
     ) -> Serve:
         return server(service, self.timed, order, recording, self.clock.now_ns, backlog, number)
 
-    def _backlog(self, recording: Recording, number: Number, *, closed: bool) -> Backlog | None:
+    def _backlog(self, schedule: Schedule, recording: Recording, number: Number) -> Backlog | None:
         """Where outputs wait; None where they are decoded inside the clock or elsewhere."""
         service = self.services[0]
         if isinstance(service, IsolatedService) or recording.stages:
             return None
         hold = service.hold
-        if not closed and service.predictor.fresh:
+        if schedule.due_ns is not None and service.predictor.fresh:
             hold = max(hold, _HELD_BYTES // max(service.output_bytes, 1))
-        return Backlog(recording, service.decode, number, hold, self.clock.now_ns)
+        return Backlog(recording, schedule.sample, service.decode, number, hold, self.clock.now_ns)
 
     def _here(self, service: Service | IsolatedService) -> Service:
         if isinstance(service, IsolatedService):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tailmark.decode.base import Decode, Decoder
+from tailmark.decode.base import Declared, Decode, Decoder
 from tailmark.drive.failures import describe_failure
 from tailmark.drive.watchdog import STOPS
 from tailmark.errors import SystemSetupError, WorkloadError
@@ -66,7 +66,7 @@ class Service:
         predictor: The live model.
         inputs: By sample: batches of one (``timed: inference``) or raw samples (``total``).
         prepare: Raw sample to batch.
-        decode: Raw output to answer.
+        decode: Raw output and its sample to answer.
         hold: How many outputs may wait to be decoded.
         output_bytes: What one takes up.
         opened: What it says of itself.
@@ -89,7 +89,7 @@ class Service:
             prepared = inferred = now()
             raw = self.predictor.predict(batch)
             inferred = now()
-            answers = tuple(map(self.decode, split(raw, len(samples))))
+            answers = tuple(map(self.decode, split(raw, len(samples)), samples))
         except STOPS:
             raise
         except BaseException as cause:  # noqa: BLE001 - the system may raise anything
@@ -158,7 +158,12 @@ def open_service(
             failure = failure or cause
             continue
         first_query_ns = time.perf_counter_ns() - began
-        decode, warnings = decoder.bind(raw, samples.classes, samples.references)
+        declared = Declared(
+            classes=samples.classes,
+            references=samples.references,
+            placements=samples.placements,
+        )
+        decode, warnings = decoder.bind(raw, declared)
         if batch > 1:
             _try_batch(predictor, one, batch)
         return Service(

@@ -129,7 +129,7 @@ def _staged(
             prepared = inferred = now()
             output = predict(batch)
             inferred = now()
-            answers = list(map(decode, split(output, len(rows))))
+            answers = list(map(decode, split(output, len(rows)), samples))
         except STOPS:
             raise
         except BaseException as cause:  # noqa: BLE001 - the system may raise anything

@@ -15,7 +15,7 @@ import numpy as np
 
 from tailmark.analysis.agreement import Agreement, agreement
 from tailmark.analysis.answers import Book, answers_of
-from tailmark.analysis.asked import DEFAULT_METRIC
+from tailmark.analysis.asked import DEFAULT_METRIC, metric_of
 from tailmark.analysis.caching import caching
 from tailmark.analysis.compliance import Check, Compliance, Condition, of_answers, of_times
 from tailmark.analysis.grading import check_time, grade, prepare_grader
@@ -186,7 +186,7 @@ class _Bench:
         """Of all answers, over rounds; None without references."""
         values: list[float] = []
         for run in runs:
-            grader = prepare_grader(run, self.metric)
+            grader = prepare_grader(run, metric_of(run, None))
             if grader is None:
                 return None
             none = np.empty(0, dtype=np.int64)

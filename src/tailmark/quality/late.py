@@ -1,8 +1,8 @@
 """What a late, failed or lost answer counts as: seven policies, each exact at every deadline.
 
-An answer that improves only a later deadline is a gain at a moment, so every policy of a hard step
-comes to a list of (moment, gain), which `Steps` sorts once; `fading` does as much for those whose
-worth fades.
+Every policy says which answer a sample has from when on. Where quality is a mean, that is a list of
+(moment, gain), which `Steps` sorts once; `fading` does as much for worths that fade. A metric of
+sets is asked with the answers themselves (`jointly`).
 
 ===============  ==============================================================================
 fail             no answer: wrong; the denominator stays the number of samples
@@ -15,19 +15,25 @@ exponential:5ms  worth 1/e (37 %) of its score at 5 ms past the deadline, and of
 penalty          wrong; and the whole is multiplied by the share on time
 ===============  ==============================================================================
 
-An answer that never came is worth nothing under any but ``stale`` and ``fallback``. ``penalty`` is
+A fading worth is the hard step's quality averaged over deadlines that are up to so much longer
+(see `fading`), and so it is defined for metrics of sets too.
+
+An answer that never came is worth nothing under any but ``stale`` and ``fallback``. ``stale`` never
+reaches back into another sequence (the video before). ``penalty`` is
 what later revisions of the paper's code return (Jason-Young-AI/Tail-Quality, `Evaluation/metrics`,
 "penalty * accuracy"): there a late answer costs more than a wrong one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 
 from tailmark.errors import InputError, nearest
-from tailmark.quality.base import Floats, Grader
+from tailmark.quality.base import Floats, Grader, SetGrader
 from tailmark.quality.fading import Decays, Ramps
+from tailmark.quality.jointly import Faded, Jointly, Penalized, arrivals_of
 from tailmark.quality.steps import Steps
 from tailmark.records.model import NEVER, Int32s, Int64s
 from tailmark.units import format_duration, parse_duration
@@ -40,8 +46,11 @@ SOFT: tuple[Kind, ...] = ("linear", "exponential", "penalty")
 _FADING: tuple[Kind, ...] = ("linear", "exponential")
 _ALL_DIGITS = 15
 
-ByDeadline = Steps | Ramps | Decays
+ByDeadline = Steps | Ramps | Decays | Jointly | Penalized | Faded
 """A round's quality as a function of the deadline."""
+
+Answers = tuple[Int64s, Int64s, Int32s]
+"""Which row has an answer, from which deadline on, and which output it is."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +83,22 @@ class Graded:
         sample: Shape (rows,).
         output: Shape (rows,); -1 where there is no answer.
         latency_ns: Shape (rows,); `NEVER` where there is no answer.
-        score: What each row's own answer is worth; 0 where there is none.
+        score: What each row's own answer is worth by itself; 0 where there is none. Nobody asks for
+            it where the metric grades sets.
         scheduled_ns: Shape (rows,), for ``stale``.
+        sequence: Likewise: which sequence each row is of; None where all are of one.
         fallback_ns: For ``fallback``: the other answer's latency, `NEVER` where there is none.
-        fallback_score: And its worth.
+        fallback_output: And which output it is, of those the grader has prepared.
     """
 
     sample: Int32s
     output: Int32s
     latency_ns: Int64s
-    score: Floats
+    score: Floats = field(default_factory=lambda: np.empty(0))
     scheduled_ns: Int64s | None = None
+    sequence: Int32s | None = None
     fallback_ns: Int64s | None = None
-    fallback_score: Floats | None = None
+    fallback_output: Int32s | None = None
 
 
 def parse_policy(text: str) -> Policy:
@@ -119,12 +131,14 @@ def parse_policy(text: str) -> Policy:
     return Policy(kinds[name], fade_ns)
 
 
-def quality_by_deadline(rows: Graded, grader: Grader, policy: Policy) -> ByDeadline:
+def quality_by_deadline(rows: Graded, grader: Grader | SetGrader, policy: Policy) -> ByDeadline:
     """A round's quality as a function of the deadline.
 
     Raises:
         InputError: ``fallback`` without another run, ``stale`` without an issue order.
     """
+    if isinstance(grader, SetGrader):
+        return _of_sets(rows, grader, policy)
     count = len(rows.sample)
     at, gains = rows.latency_ns, rows.score
     if policy.kind == "linear":
@@ -136,10 +150,37 @@ def quality_by_deadline(rows: Graded, grader: Grader, policy: Policy) -> ByDeadl
     if policy.kind == "drop":
         return _drop(rows)
     if policy.kind == "stale":
-        at, gains = _stale(rows, grader)
+        row, at, output = _stale(rows)
+        own = len(rows.sample)  # these come first, and their worth is known
+        older = grader.scores(rows.sample[row[own:]], output[own:])
+        at, gains = _relative(row, at, np.concatenate([rows.score, older]))
     elif policy.kind == "fallback":
-        at, gains = _fallback(rows)
+        row, at, output = _fallback(rows)
+        lent = np.zeros(count)
+        lent[row] = grader.scores(rows.sample[row], output)
+        at = np.concatenate([rows.latency_ns, at])
+        gains = np.concatenate([rows.score - lent, lent[row]])
     return Steps.rising(at, gains, count)
+
+
+def _of_sets(rows: Graded, grader: SetGrader, policy: Policy) -> ByDeadline:
+    """What is no mean of scores is graded as a set, with the answers that are there."""
+    row, at, output = np.arange(len(rows.sample)), rows.latency_ns, rows.output
+    if policy.kind == "stale":
+        row, at, output = _stale(rows)
+    elif policy.kind == "fallback":
+        more_rows, sooner, lent = _fallback(rows)
+        row, at = np.append(row, more_rows), np.append(at, sooner)
+        output = np.append(output, lent)
+    arrivals = arrivals_of(rows.sample, row, at, output, left_out=policy.kind == "drop")
+    jointly = Jointly(grader, arrivals)
+    if policy.kind == "linear":
+        return Faded.of(jointly, partial(Ramps.rising, over=1, fade_ns=policy.fade_ns))
+    if policy.kind == "exponential":
+        return Faded.of(jointly, partial(Decays.rising, over=1, fade_ns=policy.fade_ns))
+    if policy.kind == "penalty":
+        return Penalized(jointly, Steps.rising(rows.latency_ns, None, len(rows.sample)))
+    return jointly
 
 
 def _drop(rows: Graded) -> Steps:
@@ -158,33 +199,34 @@ def _penalty(rows: Graded) -> Steps:
     return Steps(on_time.at_ns, np.append(0.0, right.at(on_time.at_ns) * on_time.values[1:]))
 
 
-def _fallback(rows: Graded) -> tuple[Int64s, Floats]:
-    """Own answer if on time, else the other; the other's is given up once the own arrives."""
-    if rows.fallback_ns is None or rows.fallback_score is None:
+def _fallback(rows: Graded) -> Answers:
+    """What the other lends; it is given up once the own answer arrives."""
+    if rows.fallback_ns is None or rows.fallback_output is None:
         raise InputError("on_late 'fallback' needs another run's answers: give fallback")
-    sooner = rows.fallback_ns < rows.latency_ns
-    lent = np.where(sooner, rows.fallback_score, 0.0)
-    at = np.concatenate([rows.latency_ns, rows.fallback_ns[sooner]])
-    return at, np.concatenate([rows.score - lent, lent[sooner]])
+    sooner = np.flatnonzero(rows.fallback_ns < rows.latency_ns)
+    return sooner, rows.fallback_ns[sooner], rows.fallback_output[sooner]
 
 
-def _stale(rows: Graded, grader: Grader) -> tuple[Int64s, Floats]:
-    """Own answer if on time, else the newest earlier one that was there by then.
+def _stale(rows: Graded) -> Answers:
+    """Own answer if on time, else the newest earlier one of its sequence that was there by then.
 
-    Row j sees row i ≤ j from deadline ``completed_i - scheduled_j`` on, and keeps it until a newer
-    one is seen. So going back from j, only rows that complete earlier than all those after them
-    matter, and the first that was there before j was scheduled ends the search.
+    Own answers come first, then older and older ones. Row j sees row i ≤ j from deadline
+    ``completed_i - scheduled_j`` on, and keeps it until a newer one is seen. So going back from j,
+    only rows that complete earlier than all those after them matter, and the first that was there
+    before j was scheduled ends the search.
     """
     if rows.scheduled_ns is None:
         raise InputError("on_late 'stale' needs the order of issue: give issue_order")
     completed = np.where(rows.latency_ns == NEVER, NEVER, rows.scheduled_ns + rows.latency_ns)
     searching = np.arange(len(rows.sample))
     seen_from = rows.latency_ns.copy()  # the earliest deadline at which row j sees anything yet
-    found_by, moments, worths = [searching], [rows.latency_ns], [rows.score]
+    found_by, moments, outputs = [searching], [rows.latency_ns], [rows.output]
     back = 0
     while len(searching):
         back += 1
         searching = searching[(searching >= back) & (seen_from[searching] > 0)]
+        if rows.sequence is not None:
+            searching = searching[rows.sequence[searching - back] == rows.sequence[searching]]
         since = completed[searching - back].copy()
         came = since != NEVER
         since[came] = np.maximum(since[came] - rows.scheduled_ns[searching[came]], 0)
@@ -192,9 +234,9 @@ def _stale(rows: Graded, grader: Grader) -> tuple[Int64s, Floats]:
         row = searching[matters]
         found_by.append(row)
         moments.append(since[matters])
-        worths.append(grader.scores(rows.sample[row], rows.output[row - back]))
+        outputs.append(rows.output[row - back])
         seen_from[row] = since[matters]
-    return _relative(np.concatenate(found_by), np.concatenate(moments), np.concatenate(worths))
+    return np.concatenate(found_by), np.concatenate(moments), np.concatenate(outputs)
 
 
 def _relative(row: Int64s, at: Int64s, worth: Floats) -> tuple[Int64s, Floats]:

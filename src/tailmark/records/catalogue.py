@@ -1,10 +1,13 @@
 """The distinct answers of a run, each stored once and known by its number."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tailmark.records.model import Column, Columns
+from tailmark.records.ragged import Ragged
 
 Answer = tuple[npt.NDArray[Any], ...]
 """One decoded output: an array for each of the decoder's columns."""
@@ -13,14 +16,18 @@ Answer = tuple[npt.NDArray[Any], ...]
 class Catalogue:
     """Numbers answers in the order they are first seen."""
 
-    def __init__(self, columns: tuple[str, ...], known: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(
+        self, columns: tuple[str, ...], known: Columns, ragged: Collection[str] = ()
+    ) -> None:
         """Begin with the answers of earlier rounds.
 
         Args:
             columns: An answer's columns, in order.
-            known: Their values, shape (answers, …) each; empty at the start of a run.
+            known: Their values, of length (answers,) each; empty at the start of a run.
+            ragged: Which columns differ in length from answer to answer.
         """
         self._columns = columns
+        self._ragged = ragged
         self._ids: dict[tuple[bytes, ...], int] = {}
         self._fresh: list[Answer] = []
         if known:
@@ -36,10 +43,15 @@ class Catalogue:
             self._fresh.append(answer)
         return found
 
-    def take_new(self) -> dict[str, npt.NDArray[Any]]:
+    def take_new(self) -> dict[str, Column]:
         """The answers first seen since the last call, by column; empty if there are none."""
         fresh, self._fresh = self._fresh, []
         if not fresh:
             return {}
         parts = zip(*fresh, strict=True)
-        return {n: np.stack(p) for n, p in zip(self._columns, parts, strict=True)}
+        return {n: self._stacked(n, p) for n, p in zip(self._columns, parts, strict=True)}
+
+    def _stacked(self, name: str, parts: tuple[npt.NDArray[Any], ...]) -> Column:
+        if name not in self._ragged:
+            return np.stack(parts)
+        return Ragged.of(parts, parts[0].dtype, *parts[0].shape[1:])

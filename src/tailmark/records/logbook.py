@@ -3,13 +3,12 @@
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tailmark.errors import StoreError
 from tailmark.records.catalogue import Catalogue
@@ -30,22 +29,31 @@ class Logbook:
         writer: Where to.
         manifest: What is known before anything is measured.
         columns: Of the outputs.
+        ragged: Which of them differ in length from answer to answer.
     """
 
-    def __init__(self, writer: RunWriter, manifest: Manifest, columns: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        writer: RunWriter,
+        manifest: Manifest,
+        columns: tuple[str, ...],
+        ragged: Collection[str] = (),
+    ) -> None:
         self._writer = writer
         self._manifest = manifest
         self._counts: Counter[str] = Counter()
         self._anomalies: Counter[str] = Counter()
         self.rounds = 0
-        self.outputs = Catalogue(columns, {})
+        self.outputs = Catalogue(columns, {}, ragged)
         self.stopping: Mapping[str, Any] | None = None
         self._begun = False
         self._earlier = writer.earlier()
         if self._earlier is not None:
-            self._take_up(self._earlier, columns)
+            self._take_up(self._earlier, columns, ragged)
 
-    def _take_up(self, earlier: Manifest, columns: tuple[str, ...]) -> None:
+    def _take_up(
+        self, earlier: Manifest, columns: tuple[str, ...], ragged: Collection[str]
+    ) -> None:
         """Go on where the finished rounds end.
 
         Raises:
@@ -85,7 +93,7 @@ class Logbook:
             run = open_run(self._writer.path)
             for one in run.rounds():
                 self._count(one)
-            self.outputs = Catalogue(columns, run.outputs)
+            self.outputs = Catalogue(columns, run.outputs, ragged)
 
     @property
     def complete(self) -> bool:
@@ -143,7 +151,7 @@ class Logbook:
             StoreError: It cannot be written; the earlier rounds stand.
         """
         with _interrupted_after():
-            new: dict[str, npt.NDArray[Any]] = self.outputs.take_new()
+            new = self.outputs.take_new()
             self._writer.append(one, new)
             self._anomalies.update(failures)
             self._count(one)

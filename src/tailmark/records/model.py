@@ -10,9 +10,17 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from tailmark.records.ragged import Ragged
+
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 Int8s = npt.NDArray[np.int8]
+
+Column = npt.NDArray[Any] | Ragged
+"""A value a row: of one shape, or of different lengths."""
+
+Columns = Mapping[str, Any]
+"""Several `Column` by name, of as many rows each."""
 
 NONE = -1
 """Stands in integer columns where there is no value: no completion, no output, no stage time."""
@@ -165,21 +173,24 @@ class References:
 
     Args:
         ids: One a sample; unique.
-        values: Shape (samples, …), or None where nobody knows what is right.
+        values: A `Column` of as many rows as there are samples, or several by name (boxes and what
+            they show); None where nobody knows what is right.
         thumbnails: A small PNG or JPEG a sample, where it can be pictured.
+        sequences: Which sequence each belongs to, such as a video; None where they have no order.
     """
 
     ids: tuple[str, ...]
-    values: npt.NDArray[Any] | None = None
+    values: Any = None
     thumbnails: tuple[bytes, ...] | None = None
+    sequences: Int32s | None = None
 
     def __len__(self) -> int:
         """Samples."""
         return len(self.ids)
 
 
-Outputs = Mapping[str, npt.NDArray[Any]]
-"""The distinct outputs of a run by column, each of shape (outputs, …)."""
+Outputs = Columns
+"""The distinct outputs of a run by column, each of length (outputs,)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 Format history:
     1: run.json, references.parquet, outputs/NNNNN.parquet, rounds/NNNNN.parquet (2026).
+       References of several columns (``reference.NAME``), lists of different lengths and
+       ``sequence`` came later; runs without them read as before.
 
 A round's file is its commit: it is written whole under another name, flushed to the disk and then
 renamed. The outputs first seen in a round are written, the same way, before it. So whatever kills
@@ -18,14 +20,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from tailmark.errors import StoreError
-from tailmark.records.model import NONE, Manifest, Outputs, References, Round, Run
+from tailmark.records.columns import from_arrow, to_arrow
+from tailmark.records.model import (
+    NONE,
+    Column,
+    Columns,
+    Manifest,
+    Outputs,
+    References,
+    Round,
+    Run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 _LOCK = ".writer.lock"
 _FOLDERS = ("rounds", "outputs")
+_NAMED = "reference."
 
 
 def open_run(path: str | Path) -> Run:
@@ -159,9 +170,18 @@ def _read_references(file: Path) -> References:
     columns = set(table.column_names)
     return References(
         ids=tuple(table.column("id").to_pylist()),
-        values=_array(table.column("reference")) if "reference" in columns else None,
+        values=_right(table),
+        sequences=table.column("sequence").to_numpy() if "sequence" in columns else None,
         thumbnails=tuple(table.column("thumbnail").to_pylist()) if "thumbnail" in columns else None,
     )
+
+
+def _right(table: pa.Table) -> Column | Columns | None:
+    """What is right: one column, or several by name, or none."""
+    if "reference" in table.column_names:
+        return from_arrow(table.column("reference"))
+    named = [name for name in table.column_names if name.startswith(_NAMED)]
+    return {n.removeprefix(_NAMED): from_arrow(table.column(n)) for n in named} or None
 
 
 def _read_outputs(path: Path, rounds: int) -> Outputs:
@@ -171,23 +191,7 @@ def _read_outputs(path: Path, rounds: int) -> Outputs:
     if not tables:
         return {}
     table = pa.concat_tables(tables)
-    return {name: _array(table.column(name)) for name in table.column_names}
-
-
-def _array(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """A column as an array: fixed-size lists become a second axis."""
-    values = column.combine_chunks()
-    if pa.types.is_fixed_size_list(values.type):
-        width = values.type.list_size
-        return np.asarray(values.flatten().to_numpy(zero_copy_only=False)).reshape(-1, width)
-    return np.asarray(values.to_numpy(zero_copy_only=False))
-
-
-def _column(values: npt.NDArray[Any]) -> pa.Array:
-    """The inverse of `_array`."""
-    if values.ndim == 1:
-        return pa.array(values)
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+    return {name: from_arrow(table.column(name)) for name in table.column_names}
 
 
 class RunWriter:
@@ -279,8 +283,13 @@ class RunWriter:
     def begin(self, manifest: Manifest, references: References) -> None:
         """Write what is known before the first round."""
         columns: dict[str, Any] = {"id": pa.array(references.ids, pa.string())}
-        if references.values is not None:
-            columns["reference"] = _column(references.values)
+        right = references.values
+        if isinstance(right, Mapping):
+            columns |= {f"{_NAMED}{name}": to_arrow(values) for name, values in right.items()}
+        elif right is not None:
+            columns["reference"] = to_arrow(right)
+        if references.sequences is not None:
+            columns["sequence"] = pa.array(references.sequences)
         if references.thumbnails is not None:
             columns["thumbnail"] = pa.array(references.thumbnails, pa.binary())
         self._write_table(self.path / "references.parquet", pa.table(columns))
@@ -296,7 +305,7 @@ class RunWriter:
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         self._write(self.path / "run.json", lambda part: part.write_text(text, encoding="utf-8"))
 
-    def append(self, one: Round, new_outputs: Mapping[str, npt.NDArray[Any]]) -> None:
+    def append(self, one: Round, new_outputs: Columns) -> None:
         """Write a finished round, and before it the outputs first seen in it.
 
         Raises:
@@ -304,7 +313,7 @@ class RunWriter:
         """
         file = self.path / "outputs" / f"{one.index:05}.parquet"
         if new_outputs:
-            table = pa.table({name: _column(values) for name, values in new_outputs.items()})
+            table = pa.table({name: to_arrow(values) for name, values in new_outputs.items()})
             self._write_table(file, table)
         else:
             file.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from tailmark.decode.base import Decoder
+from tailmark.decode.base import Declared, Decoder
 from tailmark.quality.base import Metric
 from tailmark.records.model import Int32s, Run
 from tailmark.scenario.base import Order, Scenario, Schedule
@@ -148,10 +148,11 @@ def check_decoder(decoder: Decoder, raw: Any, classes: int | None = None) -> Non
         classes: How many classes to declare.
     """
     _plain(decoder.describe(), "describe()")
-    decode, warnings = decoder.bind(raw, classes, None)
+    decode, warnings = decoder.bind(raw, Declared(classes=classes))
     _owes(all(isinstance(w, str) for w in warnings), "warnings are sentences")
-    first, second = decode(raw), decode(raw)
+    first, second = decode(raw, 0), decode(raw, 0)
     _owes(len(first) == len(decoder.columns), "an answer has a part for each column")
+    _owes(set(decoder.ragged) <= set(decoder.columns), "ragged columns are columns")
     for a, b in zip(first, second, strict=True):
         _owes(isinstance(a, np.ndarray), "an answer's parts are arrays")
         _owes(a.dtype == b.dtype and np.array_equal(a, b), "the same output gives the same answer")

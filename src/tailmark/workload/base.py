@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import WorkloadError
+from tailmark.placement import Placements
+from tailmark.records.model import Int32s
 
 Sample = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
 """One prepared input, without a batch axis; several named arrays for a model of several inputs."""
@@ -23,18 +25,24 @@ class Samples:
         load: Index to raw sample (bytes of a file, an array), read before anything is timed.
         prepare: Raw sample to input: decoding, resizing, scaling; timed when ``timed: total``.
         fingerprint: SHA-256 of the samples' contents.
-        references: Shape (samples, …), or None where nobody knows what is right.
+        references: A `Column` of as many rows, or several by name (boxes and what they show); None
+            where nobody knows what is right.
         classes: How many classes the references speak of, where that was declared.
         thumbnail: Index to a small PNG or JPEG, where a sample can be pictured.
+        placements: Where each image lies in the model's input, of images that are fitted to it.
+        sequences: Which sequence each sample belongs to, such as a video; shape (samples,), each
+            sequence's samples one after another. None where they do not follow each other.
     """
 
     ids: tuple[str, ...]
     load: Callable[[int], Any]
     prepare: Callable[[Any], Sample]
     fingerprint: str
-    references: npt.NDArray[Any] | None = None
+    references: Any = None
     classes: int | None = None
     thumbnail: Callable[[int], bytes] | None = None
+    placements: Placements | None = None
+    sequences: Int32s | None = None
 
     def __len__(self) -> int:
         """How many."""

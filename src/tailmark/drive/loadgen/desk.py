@@ -92,7 +92,7 @@ class Desk:
             prepared = inferred = _NOW()
             output = predict(batch)
             inferred = _NOW()
-            answers = self._decode(output, len(rows)) if self._decoded_first else None
+            answers = self._decode(output, rows) if self._decoded_first else None
             self.serving = None
         except OverdueError:
             self.serving = None
@@ -139,7 +139,7 @@ class Desk:
         answers = None
         if self._decoded_first:
             try:
-                answers = self._decode(output, 1)
+                answers = self._decode(output, (row,))
             except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
                 self.refuse((row,), cause, Status.failed)
                 return
@@ -162,7 +162,7 @@ class Desk:
         while held:
             rows, output = held.popleft()
             try:
-                for row, answer in zip(rows, self._decode(output, len(rows)), strict=True):
+                for row, answer in zip(rows, self._decode(output, rows), strict=True):
                     self.ledger.keep(row, answer)
             except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
                 self.ledger.fail(rows, cause, Status.failed)
@@ -196,8 +196,9 @@ class Desk:
             told[row] = moment
         self._respond(responses)
 
-    def _decode(self, output: Any, count: int) -> list[Answer]:
-        return list(map(self.service.decode, split(output, count)))
+    def _decode(self, output: Any, rows: Sequence[int]) -> list[Answer]:
+        samples = (self.ledger.sample[row] for row in rows)
+        return list(map(self.service.decode, split(output, len(rows)), samples))
 
     def _part(self, rows: Sequence[int], output: Any, places: Sequence[int]) -> Any:
         ones = split(output, len(rows))

@@ -6,7 +6,7 @@ are `time.perf_counter_ns`.
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -54,10 +54,13 @@ class Ledger:
 
     Args:
         columns: An answer's.
+        ragged: Which of them differ in length from answer to answer.
         stages: Whether stages are timed.
     """
 
-    def __init__(self, columns: tuple[str, ...], *, stages: bool = False) -> None:
+    def __init__(
+        self, columns: tuple[str, ...], ragged: Collection[str] = (), *, stages: bool = False
+    ) -> None:
         self.rows = 0
         self.sample = array("i")
         self.issued = array("q")
@@ -67,7 +70,7 @@ class Ledger:
         self.output_id = array("i")
         self.stages = tuple(array("q") for _ in range(3 if stages else 0))
         self._failures: Counter[str] = Counter()
-        self._catalogue = Catalogue(columns, {})
+        self._catalogue = Catalogue(columns, {}, ragged)
         self._data: dict[int, array[int]] = {}
         self._lock = Lock()
 

@@ -210,7 +210,8 @@ def _tested(
     """Let LoadGen do its test into a folder."""
     import mlperf_loadgen as lg
 
-    ledger = Ledger(job.decoder.columns, stages=job.timed == "total")
+    decoder = job.decoder
+    ledger = Ledger(decoder.columns, decoder.ragged, stages=job.timed == "total")
 
     def respond(responses: Sequence[tuple[int, int, int]]) -> None:
         lg.QuerySamplesComplete([lg.QuerySampleResponse(*one) for one in responses])
