@@ -56,14 +56,15 @@ def answers_of(run: Run, book: Book) -> Given:
     """
     if not run.outputs:
         raise InputError(f"{run.name!r} kept no answers, so there is nothing to compare")
-    columns = [np.ascontiguousarray(run.outputs[name]) for name in sorted(run.outputs)]
+    columns = [run.outputs[name] for name in sorted(run.outputs)]
     count = len(columns[0])
     whole = np.array(
         [book.number(("whole", *(c[row].tobytes() for c in columns))) for row in range(count)],
         dtype=np.int64,
     )
     label = whole
-    if (labels := run.outputs.get("labels")) is not None:
+    labels = run.outputs.get("labels")
+    if isinstance(labels, np.ndarray):
         first = labels.reshape(count, -1)[:, 0].tolist()
         label = np.array([book.number(("label", n), str(n)) for n in first], dtype=np.int64)
     samples, outputs, rows = [], [], 0

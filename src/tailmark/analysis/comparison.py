@@ -20,10 +20,11 @@ from tailmark.analysis.flips import (
     tally,
 )
 from tailmark.analysis.grading import check_time, prepare_grader
+from tailmark.analysis.jackknife import ideal_difference_of_sets
 from tailmark.analysis.likeness import Unlike, check_alike, find_unlike
 from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats
+from tailmark.quality.base import Floats, Grader, SetGrader
 from tailmark.records.model import Run
 from tailmark.records.store import as_run
 from tailmark.stats.differences import (
@@ -217,23 +218,31 @@ def compare(
     same: dict[str, Any] = {"metric": chosen, "time": time, "fallback": fallback}
     one = summarize(a, deadlines=deadlines, on_late=on_late, **same)
     other = summarize(b, deadlines=[at.deadline_ns for at in one.at], on_late=one.on_late, **same)
-    graded = one.metric is not None and other.metric is not None
+    graders: list[Grader | SetGrader | None] = [None, None]
+    if one.metric is not None and other.metric is not None:
+        graders = [prepare_grader(run, chosen) for run in (a, b)]
     counted = [
         tally(
             run,
-            prepare_grader(run, chosen) if graded else None,
+            grader,
             deadlines_ns=np.array([at.deadline_ns for at in one.at], dtype=np.int64),
             moments_ns=_moments(summary),
             time=check_time(run, time),
         )
-        for run, summary in ((a, one), (b, other))
+        for run, summary, grader in zip((a, b), (one, other), graders, strict=True)
     ]
+    ideal = None
+    if isinstance(graders[0], SetGrader) and isinstance(graders[1], SetGrader):
+        ideal = ideal_difference_of_sets((a, graders[0]), (b, graders[1]))
+    elif graders[0] is not None:
+        ideal = ideal_difference(*counted)
     pair = _Pair(
         a=one,
         b=other,
         tallies=(counted[0], counted[1]),
         paired=a.manifest.design_id == b.manifest.design_id,
         margin=margin,
+        ideal=ideal,
     )
     flips = answer_flips(*pair.tallies, a.references.ids)
     return Comparison(
@@ -278,11 +287,12 @@ class _Pair:
     tallies: tuple[Tally, Tally]
     paired: bool
     margin: float
+    ideal: Estimate | None
 
     def differences(self) -> dict[str, Estimate]:
         """Of what has no deadline."""
         one, other = self.tallies
-        found = {"ideal": ideal_difference(one, other)} if one.score is not None else {}
+        found = {"ideal": self.ideal} if self.ideal is not None else {}
         mean_ns = (one.mean_ns, other.mean_ns)
         found["latency_mean"] = mean_difference(
             *mean_ns,

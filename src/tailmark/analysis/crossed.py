@@ -3,7 +3,8 @@
 Samples and rounds are crossed: each sample is in every round. Over rounds alone, an estimate is
 sure of these samples; others would have been easier or harder. Both doubts are added in squares,
 which counts what neither explains twice: on the wide side, as the pigeonhole bootstrap (Owen 2007),
-but in one pass.
+but in one pass. What is no mean over samples is asked without a twentieth of them at a time: the
+delete-a-group jackknife (Kott 2001).
 """
 
 import math
@@ -13,16 +14,20 @@ from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import stdtrit
 
 from tailmark.analysis.at_deadline import UNIT, AtDeadline
 from tailmark.analysis.grading import Grades, latencies
+from tailmark.analysis.jackknife import half_widths, left_out
 from tailmark.analysis.latency import Latency
 from tailmark.errors import InputError, nearest
-from tailmark.quality.base import Floats, Grader
-from tailmark.records.model import Int32s, Int64s, Run
+from tailmark.quality.base import Floats, Grader, SetGrader
+from tailmark.records.model import NEVER, Int32s, Int64s, Run
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.quantiles import latency_percentile, lower_quantile
+
+_ROUNDS_READ = 20
 
 About = Literal["samples", "population"]
 
@@ -44,12 +49,13 @@ def parse_about(name: str) -> About:
 
 @dataclass(frozen=True, kw_only=True)
 class BySample:
-    """What each sample does, as the mean over its rounds.
+    """What each sample does, as the mean over its rounds, and what that leaves in doubt.
 
     Args:
         on_time: Shape (deadlines, samples).
-        quality: Likewise, late answers wrong; None without references.
-        ideal: With no deadline, shape (samples,); None likewise.
+        quality: Half widths of what samples leave in doubt at each deadline, late answers being
+            wrong, shape (deadlines,); None without references.
+        ideal: Likewise with no deadline; None likewise.
         tails: By share: the same as ``quality`` over the rounds of that tail alone.
         below: Share of its latencies at or below each percentile, by percent, shape (samples,).
         mean_ns: Of its latencies, shape (samples,).
@@ -57,7 +63,7 @@ class BySample:
 
     on_time: Floats
     quality: Floats | None
-    ideal: Floats | None
+    ideal: float | None
     tails: Mapping[float, Floats]
     below: Mapping[float, Floats]
     mean_ns: Floats
@@ -65,7 +71,7 @@ class BySample:
 
 def by_sample(
     run: Run,
-    grader: Grader | None,
+    grader: Grader | SetGrader | None,
     grades: Grades,
     latency: Latency,
     shares: tuple[float, ...],
@@ -103,8 +109,9 @@ def by_sample(
         total += summed(np.where(there, late, 0).astype(np.float64))
         for percent, value in percentiles_ns.items():
             below[percent] += summed((late <= value).astype(np.float64))
-        score = grader.scores(one.sample, one.output_id) if grader is not None else None
-        if score is not None:
+        score = None
+        if grader is not None and not isinstance(grader, SetGrader):
+            score = grader.scores(one.sample, one.output_id)
             ideal += summed(score)
         for k, deadline in enumerate(deadlines_ns):
             punctual = (late <= deadline).astype(np.float64)
@@ -119,16 +126,72 @@ def by_sample(
                     in_tail[share][k] += seen
     had = sent > 0
     n = sent[had]
+    if isinstance(grader, SetGrader):
+        inside = {s: quality <= np.array(e) for s, e in edges.items()}
+        doubt = _doubt_of_sets(run, grader, deadlines_ns, inside, time)
+    else:
+        doubt = _Doubt(
+            quality=np.array([spread_by_sample(row) for row in worth[:, had] / n]),
+            ideal=spread_by_sample(ideal[had] / n),
+            tails={
+                share: np.array(
+                    [
+                        spread_by_sample(row)
+                        for row in tails[share][:, had] / np.maximum(in_tail[share][:, had], 1)
+                    ]
+                )
+                for share in edges
+            },
+        )
     return BySample(
         on_time=on_time[:, had] / n,
-        quality=None if grader is None else worth[:, had] / n,
-        ideal=None if grader is None else ideal[had] / n,
-        tails={
-            share: tails[share][:, had] / np.maximum(in_tail[share][:, had], 1) for share in edges
-        },
+        quality=None if grader is None else doubt.quality,
+        ideal=None if grader is None else doubt.ideal,
+        tails=doubt.tails,
         below={percent: values[had] / n for percent, values in below.items()},
         mean_ns=total[had] / np.maximum(answered[had], 1),
     )
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """Half widths of what samples leave in doubt; see `BySample`."""
+
+    quality: Floats
+    ideal: float
+    tails: Mapping[float, Floats]
+
+
+def _doubt_of_sets(
+    run: Run,
+    grader: SetGrader,
+    deadlines_ns: Int64s,
+    inside: Mapping[float, npt.NDArray[np.bool_]],
+    time: str,
+) -> _Doubt:
+    """From some rounds, and all those of a tail.
+
+    Args:
+        run: What was measured.
+        grader: Of the metric.
+        deadlines_ns: Shape (deadlines,).
+        inside: By share: which rounds are in that tail, shape (rounds, deadlines).
+        time: Which latency counts.
+    """
+    rounds = len(run)
+    some = np.unique(np.linspace(0, rounds - 1, min(rounds, _ROUNDS_READ)).astype(int))
+    wanted = np.unique(np.concatenate([some, *(np.flatnonzero(t.any(1)) for t in inside.values())]))
+    asked = np.append(deadlines_ns, NEVER - 1)
+    values = {r: left_out(run, run.stored[r], grader, asked, time) for r in wanted.tolist()}
+    whole = half_widths(np.mean([values[r] for r in some.tolist()], axis=0))
+    tails = {}
+    for share, member in inside.items():
+        each = [
+            np.mean([values[r][:, k] for r in np.flatnonzero(member[:, k]).tolist()], axis=0)
+            for k in range(len(deadlines_ns))
+        ]
+        tails[share] = half_widths(np.array(each).T)
+    return _Doubt(quality=whole[:-1], ideal=float(whole[-1]), tails=tails)
 
 
 def _summed(sample: Int32s, samples: int, values: Floats) -> Floats:
@@ -195,7 +258,7 @@ def about_population(
         for p, e in latency.percentiles.items()
     }
     if ideal is not None and samples.ideal is not None:
-        ideal = widened(ideal, spread_by_sample(samples.ideal), UNIT)
+        ideal = widened(ideal, samples.ideal, UNIT)
     return (
         replace(latency, mean=mean, percentiles=percentiles),
         ideal,
@@ -214,10 +277,10 @@ def _at(samples: BySample, k: int, at: AtDeadline) -> AtDeadline:
     )
     if at.mean is None or samples.quality is None:
         return at
-    tails = {share: spread_by_sample(values[k]) for share, values in samples.tails.items()}
+    tails = {share: float(halves[k]) for share, halves in samples.tails.items()}
     return replace(
         at,
-        mean=widened(at.mean, spread_by_sample(samples.quality[k]), UNIT),
+        mean=widened(at.mean, float(samples.quality[k]), UNIT),
         tail={share: widened(e, tails[share], UNIT) for share, e in (at.tail or {}).items()},
         cvar={share: widened(e, tails[share], UNIT) for share, e in (at.cvar or {}).items()},
     )

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from tailmark.analysis.grading import latencies
 from tailmark.quality.base import Floats, Grader
 from tailmark.records.model import NONE, Int64s, Run
+from tailmark.records.ragged import Ragged
 from tailmark.stats.bootstrap import REPLICATES, bootstrap_interval, round_weights
 from tailmark.stats.dependence import inflation
 from tailmark.stats.differences import difference_over_samples, mcnemar
@@ -119,6 +121,8 @@ def tally(
 def _labels(run: Run) -> Int64s:
     """The label that each distinct output names first."""
     labels = run.outputs.get("labels")
+    if isinstance(labels, Ragged):  # of a dialogue: its labels together are one answer
+        return np.array([crc32(row.astype(np.int64).tobytes()) for row in labels], dtype=np.int64)
     if labels is None:
         count = len(next(iter(run.outputs.values()), ()))
         return np.zeros(count, dtype=np.int64)

@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
 from scipy.special import ndtr
 
 from tailmark.analysis.asked import resolve
-from tailmark.analysis.grading import latencies
+from tailmark.analysis.grading import latencies, quality_of_set
+from tailmark.analysis.masks import Masks, sent_of, spread_of_sets
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats, Grader
+from tailmark.quality.base import Floats, Grader, SetGrader
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.stats.bootstrap import round_weights
 from tailmark.stats.density import improved_sheather_jones
 from tailmark.stats.dependence import inflation, spread_by_chance
 from tailmark.stats.forecast import Forecast
-from tailmark.stats.round_effects import DRAWS, Groups, RoundEffects, shrunk
+from tailmark.stats.round_effects import DRAWS, Chances, Groups, RoundEffects, shrunk
 
 _ROUNDING = 1e-9
 
@@ -65,6 +66,8 @@ class Trained:
         right: How likely an answer of it is worth anything, likewise.
         gain: What such an answer is worth, likewise.
         by_chance: Sd of a round's quality were its answers independent.
+        sets: Simulates rounds of a given probability for each sample, where the metric grades
+            sets; None where quality is a mean, and right and gain say what answers are worth.
     """
 
     deadline_ns: int
@@ -78,6 +81,7 @@ class Trained:
     right: Floats
     gain: Floats
     by_chance: float
+    sets: Callable[[Floats], Masks] | None = None
 
     @property
     def rounds(self) -> int:
@@ -90,14 +94,20 @@ class Trained:
         return bool(self.ordered[-1] <= self.deadline_ns)
 
     @cached_property
-    def groups(self) -> Groups:
+    def groups(self) -> Chances:
         """The answers of a round, each with its own probability of being on time."""
         seen = self.sent > 0
+        if self.sets is not None:
+            every = np.zeros(len(self.sent))
+            every[seen] = shrunk(self.hits[seen], self.sent[seen])
+            return self.sets(every)
         probability = shrunk(self.hits[seen], self.sent[seen])
         return self._gathered(probability, self.right, self.gain)
 
-    def alike(self, probability: float) -> Groups:
+    def alike(self, probability: float) -> Chances:
         """The same, were all samples alike."""
+        if self.sets is not None:
+            return self.sets(np.full(len(self.sent), probability))
         # What a sample that never answered is worth is not known; alike, it is worth the mean.
         known = self.answered > 0
         mean = float((self.answered * self.right * self.gain).sum() / self.answered.sum())
@@ -111,7 +121,7 @@ class Trained:
 
 
 def learn(
-    run: Run, grader: Grader, deadline: str | int, time: str, *, rounds: Sequence[int]
+    run: Run, grader: Grader | SetGrader, deadline: str | int, time: str, *, rounds: Sequence[int]
 ) -> Trained:
     """Read some of a run's rounds.
 
@@ -135,10 +145,14 @@ def learn(
     delivered, delivered2 = np.zeros(samples), np.zeros(samples)
     for k, r in enumerate(rounds):
         one = run.stored[r]
-        score = grader.scores(one.sample, one.output_id)
         punctual = late[k] <= deadline_ns
         there = late[k] != NEVER
-        quality[k] = (score * punctual).sum() / len(one)
+        if isinstance(grader, SetGrader):
+            score = there.astype(np.float64)  # what one is worth depends on the others
+            quality[k] = quality_of_set(run, one, grader, np.array([deadline_ns]), time)[0]
+        else:
+            score = grader.scores(one.sample, one.output_id)
+            quality[k] = (score * punctual).sum() / len(one)
         sent += np.bincount(one.sample, minlength=samples)
         hits += np.bincount(one.sample, weights=punctual, minlength=samples)
         answered += np.bincount(one.sample, weights=there, minlength=samples)
@@ -152,6 +166,12 @@ def learn(
     gain = np.divide(scored2, scored, out=np.zeros(samples), where=worth)
     right = np.divide(scored**2, answered * scored2, out=np.ones(samples), where=worth)
     right[right > 1 - _ROUNDING] = 1.0
+    sets = None
+    by_chance = spread_by_chance(sent, delivered, delivered2, len(rounds))
+    if isinstance(grader, SetGrader):
+        answers = [sent_of(run.stored[r]) for r in rounds]
+        sets = partial(Masks.simulated, grader, answers)
+        by_chance = spread_of_sets(grader, answers, hits / np.maximum(sent, 1))
     return Trained(
         deadline_ns=deadline_ns,
         label=label,
@@ -163,7 +183,8 @@ def learn(
         hits=hits,
         right=right,
         gain=gain,
-        by_chance=spread_by_chance(sent, delivered, delivered2, len(rounds)),
+        by_chance=by_chance,
+        sets=sets,
     )
 
 

@@ -29,11 +29,12 @@ LOSSES = (
 )
 """Where every sample of a round ends up, as shares of one (under ``fail``)."""
 
-LOSSES_OF_SETS = ("delivered", "lost_by_harness", "lost_in_queue", "lost_in_compute", "imperfect")
-"""The same where quality is no mean over samples: what each cause costs in turn, in this order.
+LOSSES_OF_SETS = ("delivered", "imperfect", "lost_in_queue", "lost_in_compute", "lost_by_harness")
+"""The same where quality is no mean over samples: what each cause costs in turn.
 
-Answers are given back first what the harness took, then the queue, then compute; what the answers
-lack without any deadline comes last. In another order the shares would be others.
+First what the harness made late is given back, then what the queue did, then what compute did; what
+is missing then, without any deadline, is the answers' own. In another order the shares would be
+others; one is below zero where answers that came would have spoilt the set.
 """
 
 
@@ -241,6 +242,14 @@ def quality_by_round(
     return [quality_by_deadline(one, grader, policy) for one in rows]
 
 
+def quality_of_set(
+    run: Run, one: Round, grader: SetGrader, deadlines_ns: Int64s, time: str
+) -> Floats:
+    """A round's quality at each deadline, late answers being wrong; the arguments are `grade`'s."""
+    rows = _rows(run, one, grader, time, None)
+    return quality_by_deadline(rows, grader, FAIL).at(deadlines_ns)
+
+
 def _rows(
     run: Run, one: Round, grader: Grader | SetGrader, time: str, fallback: Lent | None
 ) -> Graded:
@@ -304,10 +313,10 @@ def _losses_of_a_set(
         from_start = _within(one, rows, grader, spent, deadlines_ns)
     parts = [
         delivered,
-        from_issue - delivered,
+        np.full(len(deadlines_ns), 1 - ideal),
         from_start - from_issue,
         ideal - from_start,
-        np.full(len(deadlines_ns), 1 - ideal),
+        from_issue - delivered,
     ]
     return np.stack(parts, axis=1)
 

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from tailmark.analysis.grading import latencies
-from tailmark.quality.base import Floats, Grader
+from tailmark.analysis.masks import sent_of, spread_of_sets
+from tailmark.quality.base import Floats, Grader, SetGrader
 from tailmark.records.model import NEVER, Int32s, Int64s, Run
 from tailmark.stats.dependence import (
     Change,
@@ -97,7 +98,7 @@ def steadiness(
     values: Floats,
     *,
     delivered: Floats,
-    grader: Grader | None,
+    grader: Grader | SetGrader | None,
     deadline_ns: int,
     time: str,
 ) -> Steadiness:
@@ -147,7 +148,7 @@ def _median(ordered: Int64s) -> float:
 
 
 def _inside(
-    run: Run, grader: Grader | None, deadline_ns: int, time: str
+    run: Run, grader: Grader | SetGrader | None, deadline_ns: int, time: str
 ) -> tuple[float | None, float]:
     """Autocorrelation inside rounds, and the sd between rounds that chance alone would give."""
     samples = len(run.references)
@@ -163,7 +164,7 @@ def _inside(
         answered += np.bincount(one.sample, weights=there, minlength=samples)
         total += np.bincount(one.sample[there], weights=late[there], minlength=samples)
         worth = (late <= deadline_ns).astype(np.float64)
-        if grader is not None:
+        if grader is not None and not isinstance(grader, SetGrader):
             worth *= grader.scores(one.sample, one.output_id)
         delivered += np.bincount(one.sample, weights=worth, minlength=samples)
         squares += np.bincount(one.sample, weights=worth**2, minlength=samples)
@@ -173,7 +174,11 @@ def _inside(
         known = answered[sample] > 1  # of a single answer, the sample's mean is the answer itself
         if known.sum() >= _FEWEST_QUERIES:
             lags.append(float(lag_one(rankdata((late - mean[sample])[known]))))
-    chance = spread_by_chance(sent, delivered, squares, len(which))
+    if isinstance(grader, SetGrader):
+        rounds = [sent_of(run.stored[int(r)]) for r in which]
+        chance = spread_of_sets(grader, rounds, delivered / np.maximum(sent, 1))
+    else:
+        chance = spread_by_chance(sent, delivered, squares, len(which))
     return (float(np.mean(lags)) if lags else None), chance
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -85,6 +85,12 @@ class Round:
     def __len__(self) -> int:
         """Rows."""
         return len(self.sample)
+
+    def of_rows(self, rows: npt.NDArray[np.integer[Any]]) -> Self:
+        """The same round, had only these rows been sent."""
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        kept: Any = {name: None if c is None else c[rows] for name, c in columns.items()}
+        return replace(self, **kept)
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:

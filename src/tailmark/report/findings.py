@@ -68,6 +68,11 @@ class Findings:
         return self.summary.ideal is not None
 
     @property
+    def losses(self) -> tuple[str, ...]:
+        """What a deadline's losses are split into."""
+        return self.curve.grades.losses
+
+    @property
     def values(self) -> Floats:
         """What the curve is of, by round; shape (rounds, deadlines)."""
         grades = self.curve.grades

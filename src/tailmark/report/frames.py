@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailmark.analysis.at_deadline import AtDeadline
-from tailmark.analysis.grading import LOSSES
 from tailmark.report import plots
 from tailmark.report.charts import Plot
 from tailmark.report.findings import Findings
@@ -33,7 +32,7 @@ def looked_up(found: Findings, name: str) -> dict[str, Any]:
         "start": found.window.index(found.start) if found.start in found.window else 0,
         "at": [unit.of(found.at[k].deadline_ns) for k in found.window],
         "frames": [_frame(found, k) for k in found.window],
-        "losses": [LOSS_WORDS[part] for part in LOSSES],
+        "losses": [LOSS_WORDS[part] for part in found.losses],
         "rounds": [
             [None if q is None else round(q * TENTHOUSANDTHS) for q in plots.round_values(found, k)]
             for k in found.window
@@ -62,8 +61,8 @@ def _frame(found: Findings, k: int) -> dict[str, Any]:
         "tiles": [(tile.text, tile.note, tile.hint) for tile in tiles(found, k)],
         "levels": plots.levels_at(found, k),
         "loss": [
-            (round(share, 4), tied(percent(share)) if share >= _VISIBLE else "")
-            for share in (shares.get(part, 0.0) for part in LOSSES)
+            (round(max(share, 0.0), 4), tied(percent(share)) if share >= _VISIBLE else "")
+            for share in (shares.get(part, 0.0) for part in found.losses)
         ],
     }
 

@@ -7,7 +7,6 @@ from typing import Literal
 import altair as alt
 import vl_convert
 
-from tailmark.analysis.grading import LOSSES
 from tailmark.errors import InputError, StoreError
 from tailmark.records.model import Run
 from tailmark.report.charts import (
@@ -209,7 +208,7 @@ def rounds(found: Findings) -> Plot:
 
 def loss(found: Findings) -> Plot:
     """Where every sample of a round ends up at the chosen deadline: one stacked bar."""
-    words = [LOSS_WORDS[name] for name in LOSSES]
+    words = [LOSS_WORDS[name] for name in found.losses]
     chart = (
         alt.Chart(alt.NamedData("loss"))
         .mark_bar(style="loss")
@@ -263,8 +262,8 @@ def loss_rows(found: Findings, k: int) -> Rows:
     """The loss split at one deadline of the curve."""
     shares = found.at[k].loss or {}
     return [
-        {"part": LOSS_WORDS[name], "share": number(shares.get(name, 0.0)), "order": order}
-        for order, name in enumerate(LOSSES)
+        {"part": LOSS_WORDS[name], "share": number(max(shares.get(name, 0.0), 0.0)), "order": order}
+        for order, name in enumerate(found.losses)
     ]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from tailmark.analysis.gate import Verdict
-from tailmark.analysis.grading import LOSSES
 from tailmark.analysis.samples import SampleRecord
 from tailmark.records.model import Manifest
 from tailmark.report import plots
@@ -61,7 +60,7 @@ def section(found: Findings, name: str) -> dict[str, Any]:
             if k in found.window and one.deadline_ns in asked
         ],
         "tiles": tiles(found, found.start),
-        "losses": [LOSS_WORDS[part] for part in LOSSES],
+        "losses": [LOSS_WORDS[part] for part in found.losses],
         "split": at.loss is not None,
         "percentiles": _percentiles(found),
         "cards": _cards(found),

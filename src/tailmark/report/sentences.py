@@ -12,7 +12,26 @@ from tailmark.units import format_duration
 
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ns|µs|ms|s)\b)")
 _MORE_THAN_CHANCE = 1.2
-_NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
+_NAMES = {
+    "top1": "top-1 accuracy",
+    "top5": "top-5 accuracy",
+    "ap": "AP",
+    "ap50": "AP at IoU .50",
+    "ap75": "AP at IoU .75",
+    "f1_weighted": "weighted F1",
+    "f1_macro": "macro F1",
+    "f1_micro": "micro F1",
+    "mean_iou": "mean IoU",
+    "exact_match": "exact match",
+    "pixel_accuracy": "pixel accuracy",
+    "hit_rate": "hit rate",
+    "mrr": "MRR",
+    "ndcg": "NDCG",
+    "iou": "IoU",
+    "mae": "1 − MAE/penalty",
+    "rmse": "1 − RMSE/penalty",
+}
+_SETTINGS = re.compile(r"[@:]")
 _POLICIES = {
     "fail": "late answers count as wrong",
     "drop": "late answers are left out",
@@ -31,12 +50,21 @@ LOSS_WORDS = {
     "right_late_by_harness": "right but late by the harness",
     "wrong_and_late": "wrong and late",
     "failed": "failed",
+    "imperfect": "not right by any deadline",
+    "lost_in_queue": "lost in the queue",
+    "lost_in_compute": "lost in compute",
+    "lost_by_harness": "lost by the harness",
 }
 
 
 def metric_name(metric: str | None) -> str:
-    """A metric as people say it."""
-    return _NAMES.get(metric or "", metric or "on time")
+    """A metric as people say it: ``ndcg@10`` as ``NDCG@10``."""
+    if metric is None:
+        return "on time"
+    name = _SETTINGS.split(metric, maxsplit=1)[0]
+    settings = metric.removeprefix(name)
+    said = _NAMES.get(name, name)
+    return f"{said} ({settings[1:]})" if settings.startswith(":") else said + settings
 
 
 def policy_words(policy: str) -> str:

@@ -9,7 +9,7 @@ normal law would. Given u the answers are independent, so a spread of 0 is indep
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,28 @@ _LEAST, _MOST = np.log(1e-3), np.log(20.0)
 _UNLIKELY = 1e-12
 _BISECTIONS = 32
 DRAWS = 400
+
+
+class Chances(Protocol):
+    """What a round's quality may be, given what its answers share; see `Groups`."""
+
+    @property
+    def step(self) -> float:
+        """By how much one answer changes it."""
+        ...
+
+    @property
+    def best(self) -> float:
+        """The most it can be."""
+        ...
+
+    def moments(self, shift: Floats) -> tuple[Floats, Floats]:
+        """Its mean and variance at each shift of the probit scale."""
+        ...
+
+    def given(self, shift: float) -> Forecast:
+        """Its distribution at a shift."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +112,18 @@ class Groups:
         """By how much one answer changes the quality; where none does, by how much one could."""
         return (float(self.gain.max(initial=0.0)) or 1.0) / self.queries
 
-    def moments(self, location: Floats, spread: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance of a round's quality given u; each of shape (…, nodes).
+    @property
+    def best(self) -> float:
+        """The most a round can be worth."""
+        return float(self.count @ self.gain) / self.queries
+
+    def moments(self, shift: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of a round's quality given what it shares; each of shape (…,).
 
         Args:
-            location: Shape (…, 1).
-            spread: Likewise.
+            shift: Of all answers on the probit scale, shape (…,).
         """
-        z = ndtri(self.probability)
-        shift = (location + spread * _U)[..., None]
-        p = ndtr(z + shift) * self.right
+        p = ndtr(ndtri(self.probability) + shift[..., None]) * self.right
         mean = p @ (self.count * self.gain) / self.queries
         chance = (p * (1 - p)) @ (self.count * self.gain**2) / self.queries**2
         return mean, chance + (self.step / 10) ** 2  # not 0 where all is sure
@@ -165,13 +189,13 @@ class RoundEffects:
         draws: Likely other values of (location, spread), shape (draws, 2).
     """
 
-    groups: Groups
+    groups: Chances
     location: float
     spread: float
     draws: Floats = field(repr=False)
 
     @classmethod
-    def fit(cls, groups: Groups, quality: Floats, *, seed: int = 0) -> Self:
+    def fit(cls, groups: Chances, quality: Floats, *, seed: int = 0) -> Self:
         """Fit to the qualities of rounds, by maximum likelihood.
 
         Args:
@@ -182,7 +206,7 @@ class RoundEffects:
         n = len(quality)
 
         def loss(at: Floats) -> float:
-            mean, variance = groups.moments(at[:1], np.exp(at[1:]))
+            mean, variance = groups.moments(at[0] + np.exp(at[1]) * _U)
             off, spread = np.abs(quality[:, None] - mean), np.sqrt(variance)
             half = groups.step / 2  # quality comes in steps of one answer
             chances = ndtr((half - off) / spread) - ndtr((-half - off) / spread)
@@ -211,12 +235,11 @@ class RoundEffects:
         return cls(groups=groups, location=location, spread=spread, draws=draws)
 
     @classmethod
-    def independent(cls, groups: Groups, rounds: int, *, seed: int = 0) -> Self:
+    def independent(cls, groups: Chances, rounds: int, *, seed: int = 0) -> Self:
         """No effect of rounds: chance alone, as well as that many rounds know it."""
         step = 1e-3
-        ends = np.array([[-step], [step]])
-        mean, variance = groups.moments(ends, np.zeros((2, 1)))
-        slope = float(mean[1, 0] - mean[0, 0]) / (2 * step)
+        mean, variance = groups.moments(np.array([-step, step]))
+        slope = float(mean[1] - mean[0]) / (2 * step)
         error = np.sqrt(float(variance.mean()) / rounds) / slope if slope > 0 else 0.0
         random = np.random.default_rng(seed)
         shift = error * random.standard_normal(DRAWS)
@@ -245,7 +268,7 @@ class RoundEffects:
             middle = (low + high) / 2
             below = ndtr((middle[:, None] - mean) / np.sqrt(variance)) @ _WEIGHT < levels
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        found: Floats = np.clip(high, 0.0, self._best)
+        found: Floats = np.clip(high, 0.0, self.groups.best)
         return found
 
     def at_least(self, target: float) -> Floats:
@@ -260,13 +283,9 @@ class RoundEffects:
         expected: Floats = self._moments[0] @ _WEIGHT
         return expected
 
-    @property
-    def _best(self) -> float:
-        return float(self.groups.count @ self.groups.gain) / self.groups.queries
-
     @cached_property
     def _moments(self) -> tuple[Floats, Floats]:
-        found = [self.groups.moments(one[:1], one[1:]) for one in self.draws]
+        found = [self.groups.moments(location + spread * _U) for location, spread in self.draws]
         return np.array([m for m, _ in found]), np.array([v for _, v in found])
 
 
