@@ -17,6 +17,7 @@ from tailmark.drive.loadgen.settings import LoadGen, check_scenario, drawn_by_lo
 from tailmark.drive.loadgen.worker import Job
 from tailmark.drive.service import Timed
 from tailmark.errors import InputError, nearest
+from tailmark.quality.choose import choose
 from tailmark.quality.late import parse_policy
 from tailmark.quality.requirement import LatencyRequirement, Requirement, parse_requirement
 from tailmark.scenario.base import Order, Scenario, Schedule
@@ -27,7 +28,7 @@ from tailmark.system.base import System
 from tailmark.units import format_duration, parse_deadline
 from tailmark.workload.base import Workload
 
-_QUALITY = ("metric", "deadlines", "on_late")
+_QUALITY = ("metric", "also", "deadlines", "on_late")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Experiment:
             raise InputError(
                 f"timeout is {format_duration(self.timeout_ns)}: give more than zero, such as 10s"
             )
-        _check_quality(self.quality)
+        _check_quality(self.quality, self.folder or Path())
         lent = self.quality.get("on_late") == "fallback"
         if lent and isinstance(self.rounds, Until) and self.rounds.rule.grades:
             raise InputError(
@@ -178,13 +179,15 @@ class Experiment:
         return plain
 
 
-def _check_quality(quality: Mapping[str, Any]) -> None:
+def _check_quality(quality: Mapping[str, Any], folder: Path) -> None:
     for key in quality:
         if key not in _QUALITY:
             known = ", ".join(_QUALITY)
             raise InputError(f"quality has no setting {key!r}{nearest(key, _QUALITY)}: {known}")
-    if quality.get("metric"):
-        plugins.load("metrics", quality["metric"])
+    with plugins.first_on_path(folder):
+        for metric in (quality.get("metric"), *quality.get("also", ())):
+            if metric:
+                choose(metric, code=True)
     if quality.get("on_late"):
         parse_policy(quality["on_late"])
     for deadline in quality.get("deadlines", ()):

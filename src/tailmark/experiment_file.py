@@ -32,6 +32,7 @@ class _Quality(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     metric: str = "top1"
+    also: list[str] = []
     deadlines: list[str | int | float] = []
     on_late: str = "fail"
 

@@ -3,8 +3,12 @@
 A plug-in is an entry point in one of `GROUPS`. Nothing is imported before it is asked for.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from tailmark.errors import InputError, UnknownNameError, nearest
@@ -45,3 +49,14 @@ def load(group: str, name: str) -> Any:
         raise InputError(
             f"the {_one(group)} {name!r} cannot be loaded: {type(cause).__name__}: {cause}"
         ) from cause
+
+
+@contextmanager
+def first_on_path(folder: Path) -> Iterator[None]:
+    """Where modules are looked for first meanwhile."""
+    entry = str(folder.resolve())
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        sys.path.remove(entry)

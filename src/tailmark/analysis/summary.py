@@ -25,7 +25,8 @@ from tailmark.analysis.steadiness import Steadiness, steadiness
 from tailmark.analysis.steady import estimand
 from tailmark.analysis.sweep import sweep_percentiles
 from tailmark.errors import InputError
-from tailmark.quality.base import Grader, Metric
+from tailmark.quality.base import Grader, Metric, SetGrader
+from tailmark.quality.choose import choose
 from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.store import as_run
@@ -36,6 +37,29 @@ from tailmark.units import Percentile, format_duration
 FORMAT = 1
 
 _AN_HOUR_NS = 3_600 * 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Also:
+    """What another metric says of the same answers at the same deadlines.
+
+    Args:
+        metric: Its name.
+        ideal: With no deadline.
+        at: By deadline, those of the summary.
+    """
+
+    metric: str
+    ideal: Estimate
+    at: tuple[AtDeadline, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "metric": self.metric,
+            "ideal": self.ideal.to_dict(),
+            "at": [one.to_dict() for one in self.at],
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +79,7 @@ class Summary:
         on_late: The late policy.
         ideal: Quality with no deadline; None without references.
         at: By deadline, ascending.
+        also: What other metrics say there.
         first: Which of them was asked for first: the one a headline speaks of.
         swept: Which of them nobody asked for but the sweep.
         reach: For each quality asked for, the shortest deadline that delivers it on average.
@@ -81,6 +106,7 @@ class Summary:
     on_late: str
     ideal: Estimate | None
     at: tuple[AtDeadline, ...]
+    also: tuple[Also, ...] = ()
     first: int
     swept: tuple[int, ...]
     reach: Mapping[float, Estimate]
@@ -104,6 +130,7 @@ class Summary:
                 "ideal": self.ideal.to_dict(),
                 "on_late": self.on_late,
                 "at": at,
+                "also": [one.to_dict() for one in self.also],
                 "reach": [
                     {"quality": q, "deadline_ns": e.to_dict()} for q, e in self.reach.items()
                 ],
@@ -138,6 +165,7 @@ def summarize(
     run: Run | str | Path,
     *,
     metric: str | Metric | None = None,
+    also: Sequence[str | Metric] | None = None,
     deadlines: Sequence[str | int] | None = None,
     sweep: int | None = None,
     quality: Sequence[float] = (),
@@ -151,6 +179,7 @@ def summarize(
     Args:
         run: A run, or its directory.
         metric: What quality means.
+        also: Other metrics to tell beside it, at the same deadlines.
         deadlines: ``"20ms"``, ``"p99"``, or nanoseconds.
         sweep: At so many quantiles of the measured latencies too (see `sweep_percentiles`).
         quality: Ask the inverse: for each, the shortest deadline that delivers it on average.
@@ -215,6 +244,7 @@ def summarize(
         on_late=str(policy),
         ideal=ideal,
         at=at,
+        also=() if grader is None else _also(run, chosen, also, labels, policy, time, fallback),
         first=first,
         swept=tuple(k for k, ns in enumerate(labels) if ns not in wanted),
         reach=_reach(quality, run, grader, graded),
@@ -235,6 +265,37 @@ def summarize(
             *steady.warnings,
         ),
     )
+
+
+def _also(
+    run: Run,
+    chosen: Metric,
+    asked: Sequence[str | Metric] | None,
+    labels: Mapping[int, str],
+    policy: Policy,
+    time: str,
+    fallback: Run | str | Path | None,
+) -> tuple[Also, ...]:
+    """The metrics told beside; where nobody says which, those the experiment declares."""
+    declared = run.manifest.experiment.get("quality", {}).get("also") or ()
+    several = (
+        [choose(name) for name in declared]
+        if asked is None
+        else [metric_of(run, one) for one in asked]
+    )
+    deadlines = np.array(list(labels), dtype=np.int64)
+    found = []
+    for metric in several:
+        if metric.name == chosen.name:
+            continue
+        lent = lender(run, fallback, policy, metric)
+        grader = prepare_grader(run, metric)
+        grades = grade(run, grader, deadlines, policy=policy, time=time, fallback=lent)
+        if grades.ideal is not None:
+            ideal = mean_by_round(grades.ideal, bounds=UNIT)
+            at = tuple(said_at(grades, k, label, policy) for k, label in enumerate(labels.values()))
+            found.append(Also(metric=metric.name, ideal=ideal, at=at))
+    return tuple(found)
 
 
 def _only_hard(policy: Policy, quality: Sequence[float]) -> None:
@@ -269,7 +330,7 @@ def _near_p90(swept: Sequence[Percentile]) -> Percentile:
 
 
 def _reach(
-    wanted: Sequence[float], run: Run, grader: Grader | None, graded: Mapping[str, Any]
+    wanted: Sequence[float], run: Run, grader: Grader | SetGrader | None, graded: Mapping[str, Any]
 ) -> dict[float, Estimate]:
     """The inverse question."""
     if not wanted:
@@ -279,7 +340,7 @@ def _reach(
     return shortest_deadlines(wanted, quality_by_round(run, grader, **graded))
 
 
-def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | None) -> list[str]:
+def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | SetGrader | None) -> list[str]:
     said = [*run.manifest.warnings, *run.manifest.ending]
     if not run.complete:
         asked = run.manifest.rounds_asked

@@ -24,6 +24,10 @@ def summarize(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")],
     *,
     metric: Metric = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC", help="Another metric to tell beside it; repeatable."),
+    ] = None,
     deadline: Deadlines = None,
     sweep: Annotated[
         int | None,
@@ -63,7 +67,7 @@ def summarize(
     if blocks is not None and steady is None:
         raise InputError("--blocks cuts a steady state into blocks: give its ramp, --steady 5s")
     measured = tailmark.open_run(run)
-    of_times = (deadline, sweep, quality, on_late, fallback, time, steady)
+    of_times = (also, deadline, sweep, quality, on_late, fallback, time, steady)
     if untimed(measured) and not any(of_times) and about == "samples":
         show_reported(tailmark.reported(measured, metric=metric), json=json, markdown=markdown)
         return
@@ -73,6 +77,7 @@ def summarize(
     summary = tailmark.summarize(
         measured,
         metric=metric,
+        also=also,
         deadlines=several(deadline) or None,
         sweep=sweep,
         quality=[_share(text) for text in several(quality)],

@@ -25,7 +25,7 @@ from tailmark.report.sentences import (
     time_range,
     verdict_sentence,
 )
-from tailmark.report.text import stopping
+from tailmark.report.text import also_grid, stopping
 from tailmark.stats.estimate import Estimate
 from tailmark.units import format_duration
 
@@ -70,6 +70,7 @@ def section(found: Findings, name: str) -> dict[str, Any]:
         "chance": _chance(summary.latency.shares),
         "beyond": _beyond(found),
         "groups": groups(manifest),
+        "also": also_grid(summary) if summary.also else None,
         "several": len(found.run) > 1,
     }
 

@@ -8,6 +8,7 @@ from tailmark.analysis.summary import Summary
 from tailmark.report.reported_text import beside
 from tailmark.report.sentences import (
     LOSS_WORDS,
+    deadline_name,
     hard_words,
     headline,
     metric_name,
@@ -37,6 +38,8 @@ def grids(summary: Summary) -> list[Grid]:
     found = [_deadlines(summary)]
     if summary.swept:
         found.append(_sweep(summary))
+    if summary.also:
+        found.append(also_grid(summary))
     if summary.reach:
         found.append(_reach(summary))
     if any(at.loss for at in summary.at):
@@ -115,6 +118,24 @@ def _losses(summary: Summary) -> Grid:
         for at in _told(summary)
     ]
     return Grid("Where the answers go", ["deadline", *(LOSS_WORDS[n] for n in shown)], rows)
+
+
+def also_grid(summary: Summary) -> Grid:
+    """All metrics side by side, at the deadlines told in full."""
+    told = [k for k, at in enumerate(summary.at) if at in _told(summary)]
+    header = ["metric", "no deadline"]
+    for k in told:
+        header += [f"at {deadline_name(summary.at[k])}", "5 % tail"]
+    every = [(summary.metric, summary.ideal, summary.at)]
+    every += [(one.metric, one.ideal, one.at) for one in summary.also]
+    rows = []
+    for metric, ideal, at in every:
+        cells = [Cell(metric_name(metric)), share_cell(ideal) if ideal else Cell("")]
+        for k in told:
+            mean, tail = at[k].mean, at[k].tail
+            cells += [share_cell(mean), share_cell(tail[0.05])] if mean and tail else [Cell("")] * 2
+        rows.append(cells)
+    return Grid("Every metric", header, rows)
 
 
 def _reach(summary: Summary) -> Grid:

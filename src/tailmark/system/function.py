@@ -1,18 +1,14 @@
 """Any Python callable as a system: ``predict(batch) -> outputs``."""
 
 import importlib
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tailmark.errors import SystemSetupError
+from tailmark.plugins import first_on_path
 from tailmark.system.base import Batch, Predictor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +57,7 @@ def function_of(call: str | Callable[..., Any], folder: Path, setting: str) -> C
     if not module or not name:
         raise SystemSetupError(f"{setting} {call!r} is no function: write module:function")
     try:
-        with _first_on_path(folder):
+        with first_on_path(folder):
             found: Any = importlib.import_module(module)
     except Exception as cause:
         raise SystemSetupError(
@@ -82,16 +78,6 @@ def called(call: str | Callable[..., Any]) -> str:
         return call
     named = call if hasattr(call, "__qualname__") else type(call)
     return f"{named.__module__}:{named.__qualname__}"
-
-
-@contextmanager
-def _first_on_path(folder: Path) -> "Iterator[None]":
-    entry = str(folder.resolve())
-    sys.path.insert(0, entry)
-    try:
-        yield
-    finally:
-        sys.path.remove(entry)
 
 
 class _Call:
