@@ -24,7 +24,7 @@ from tailmark.analysis.jackknife import ideal_difference_of_sets
 from tailmark.analysis.likeness import Unlike, check_alike, find_unlike
 from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats, Grader, SetGrader
+from tailmark.quality.base import Floats, Grader, Metric, SetGrader
 from tailmark.records.model import Run
 from tailmark.records.store import as_run
 from tailmark.stats.differences import (
@@ -180,7 +180,7 @@ def compare(
     *,
     deadlines: Sequence[str | int] | None = None,
     margin: float = MARGIN,
-    metric: str | None = None,
+    metric: str | Metric | None = None,
     on_late: str | None = None,
     time: str | None = None,
     fallback: Run | str | Path | None = None,

@@ -9,7 +9,7 @@ from tailmark.analysis.at_deadline import TAILS
 from tailmark.analysis.grading import Grades, check_time, grade, prepare_grader
 from tailmark.analysis.latency import observe
 from tailmark.analysis.sweep import quantile_shares
-from tailmark.quality.base import Floats
+from tailmark.quality.base import Floats, Metric
 from tailmark.quality.late import FAIL, parse_policy
 from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.stats.quantiles import lower_quantile, tail_mean
@@ -48,7 +48,7 @@ class Curve:
 def quality_curve(
     run: Run,
     *,
-    metric: str | None = None,
+    metric: str | Metric | None = None,
     on_late: str | None = None,
     time: str | None = None,
     deadlines_ns: tuple[int, ...] = (),

@@ -109,7 +109,7 @@ class Masks:
 def spread_of_sets(
     grader: SetGrader, rounds: Sequence[Sent], probability: Floats, *, seed: int = 0
 ) -> float:
-    """Sd of a round's quality were its answers independent; the arguments are `Masks.simulated`'s."""
+    """Sd of a round's quality were its answers independent; see `Masks.simulated`."""
     values = _drawn(grader, rounds, probability, np.zeros(1), seed)
     return float(values.std(ddof=1))
 

@@ -13,7 +13,7 @@ from tailmark.analysis.asked import metric_of
 from tailmark.analysis.forecasting import MODELS, Model, Trained, fit, learn
 from tailmark.analysis.grading import check_time, prepare_grader
 from tailmark.errors import InputError, nearest
-from tailmark.quality.base import Floats
+from tailmark.quality.base import Floats, Metric
 from tailmark.quality.late import parse_policy
 from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.model import Run
@@ -181,7 +181,7 @@ def predict(
     train_rounds: int | None = None,
     holdout: int | None = None,
     targets: Sequence[float] = (),
-    metric: str | None = None,
+    metric: str | Metric | None = None,
     time: str | None = None,
     seed: int = 0,
 ) -> Prediction:

@@ -117,7 +117,7 @@ def untimed(run: Run) -> bool:
     return bool(run.manifest.experiment.get("timed") == UNTIMED)
 
 
-def reported(run: Run | str | Path, *, metric: str | None = None) -> Reported:
+def reported(run: Run | str | Path, *, metric: str | Metric | None = None) -> Reported:
     """Say what was reported of the tests that a run was imported from.
 
     Args:

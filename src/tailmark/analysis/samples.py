@@ -6,6 +6,7 @@ import numpy as np
 
 from tailmark.analysis.asked import metric_of
 from tailmark.analysis.grading import check_time, latencies, prepare_grader
+from tailmark.quality.base import Metric
 from tailmark.records.model import NEVER, Run
 
 
@@ -20,7 +21,7 @@ class SampleRecord:
         spread: Standard deviation ÷ mean.
         max_ns: Its slowest answer.
         late: Share of its queries later than the deadline, or never answered.
-        right: Share of its queries answered rightly; None without references.
+        right: What its answers are worth by themselves, on average; None without references.
         thumbnail: A small PNG or JPEG, where there is one.
     """
 
@@ -35,7 +36,12 @@ class SampleRecord:
 
 
 def notable_samples(
-    run: Run, *, deadline_ns: int, metric: str | None = None, time: str | None = None, most: int = 8
+    run: Run,
+    *,
+    deadline_ns: int,
+    metric: str | Metric | None = None,
+    time: str | None = None,
+    most: int = 8,
 ) -> tuple[list[SampleRecord], list[SampleRecord]]:
     """The slowest samples by mean latency, and the most variable ones.
 

@@ -340,7 +340,9 @@ def _reach(
     return shortest_deadlines(wanted, quality_by_round(run, grader, **graded))
 
 
-def _warnings(run: Run, seen: Observed, policy: Policy, grader: Grader | SetGrader | None) -> list[str]:
+def _warnings(
+    run: Run, seen: Observed, policy: Policy, grader: Grader | SetGrader | None
+) -> list[str]:
     said = [*run.manifest.warnings, *run.manifest.ending]
     if not run.complete:
         asked = run.manifest.rounds_asked

@@ -17,7 +17,7 @@ from tailmark.analysis.replaying import Load, Replayed, replay
 from tailmark.analysis.service_times import ServiceTimes, begun, service_times
 from tailmark.analysis.trial import Trial, hold_against, offered_rate
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats, Grader
+from tailmark.quality.base import Floats, Grader, Metric, SetGrader
 from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import Int64s, Run, Status
 from tailmark.records.store import as_run
@@ -199,7 +199,7 @@ def what_if(
     max_outstanding: int | None = None,
     queries: int | None = None,
     rounds: int = 200,
-    metric: str | None = None,
+    metric: str | Metric | None = None,
     on_late: str | None = None,
     seed: int = 0,
 ) -> WhatIf:
@@ -328,7 +328,7 @@ class _Said:
     def __init__(
         self,
         run: Run,
-        grader: Grader | None,
+        grader: Grader | SetGrader | None,
         labels: Mapping[int, str],
         policy: Policy,
         replayed: Replayed,

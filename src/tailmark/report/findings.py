@@ -15,7 +15,7 @@ from tailmark.analysis.prediction import Prediction, predict
 from tailmark.analysis.samples import SampleRecord, notable_samples
 from tailmark.analysis.summary import Summary, summarize
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats
+from tailmark.quality.base import Floats, Metric
 from tailmark.quality.late import parse_policy
 from tailmark.records.model import Round, Rounds, Run
 from tailmark.records.store import as_run
@@ -82,7 +82,7 @@ class Findings:
 def find(
     run: Run | str | Path,
     *,
-    metric: str | None = None,
+    metric: str | Metric | None = None,
     deadlines: Sequence[str | int] | None = None,
     on_late: str | None = None,
     time: str | None = None,
@@ -156,7 +156,7 @@ def _verdict(run: Run) -> tuple[Verdict | None, list[str]]:
 
 
 def _prediction(
-    run: Run, deadline_ns: int, metric: str | None, time: str | None
+    run: Run, deadline_ns: int, metric: str | Metric | None, time: str | None
 ) -> tuple[Prediction | None, str]:
     """What is to come, or why nobody knows."""
     if len(run) < _FEWEST_ROUNDS:

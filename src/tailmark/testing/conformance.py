@@ -6,12 +6,14 @@ A plug-in's own tests call the check of its seam; ours call all of them on every
 import json
 import pickle
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 
 from tailmark.decode.base import Declared, Decoder
-from tailmark.quality.base import Metric
+from tailmark.quality.base import Arrivals, Metric, SetGrader
 from tailmark.records.model import Int32s, Run
 from tailmark.scenario.base import Order, Scenario, Schedule
 from tailmark.stopping import StoppingRule, first_rounds
@@ -32,7 +34,7 @@ def check_workload(workload: Workload) -> None:
     _owes(samples.fingerprint == again.fingerprint, "the fingerprint is the same when opened again")
     _owes(samples.ids == again.ids, "the ids are the same when opened again")
     if samples.references is not None:
-        _owes(len(samples.references) == count, "there is one reference a sample")
+        _owes(_rows(samples.references) == count, "there is one reference a sample")
     for index in {0, count // 2, count - 1}:
         one = with_batch_axis(samples.prepare(samples.load(index)))
         other = with_batch_axis(again.prepare(again.load(index)))
@@ -159,16 +161,16 @@ def check_decoder(decoder: Decoder, raw: Any, classes: int | None = None) -> Non
 
 
 def check_metric(metric: Metric, outputs: Any, references: Any) -> None:
-    """An additive metric scores each row by itself, from 0 to 1, and no answer with 0.
+    """A metric scores each row by itself, from 0 to 1; one of sets grades what is there, no more.
 
     Args:
         metric: What to check.
-        outputs: Shape (samples, …), one a sample.
-        references: Shape (samples, …).
+        outputs: As it takes them, one a sample.
+        references: Likewise.
     """
     _owes(isinstance(metric.name, str) and bool(metric.name), "a metric has a name")
     grader = metric.prepare(outputs, references)
-    rows = np.arange(len(references), dtype=np.int32)
+    rows = np.arange(_rows(references), dtype=np.int32)
     scores = grader.scores(rows, rows)
     _owes(scores.shape == rows.shape and scores.dtype == np.float64, "one float64 score a row")
     _owes(bool(((scores >= 0) & (scores <= 1)).all()), "scores are from 0 to 1")
@@ -176,6 +178,48 @@ def check_metric(metric: Metric, outputs: Any, references: Any) -> None:
     _owes(np.array_equal(backwards[::-1], scores), "a row's score does not depend on the others")
     nothing = grader.scores(rows, np.full_like(rows, -1))
     _owes(not nothing.any(), "no answer scores 0")
+    if isinstance(grader, SetGrader):
+        for left_out in (False, True):
+            _check_sets(grader, rows, left_out=left_out)
+
+
+def _check_sets(grader: SetGrader, sample: Int32s, *, left_out: bool) -> None:
+    row = np.arange(len(sample), dtype=np.int64)
+    at_ns = 2 * row + 1
+    arrivals = Arrivals(sample=sample, row=row, at_ns=at_ns, output=sample, left_out=left_out)
+    deadlines = np.arange(2 * len(sample) + 2, dtype=np.int64)
+    values = grader.by_deadline(arrivals, deadlines)
+    _owes(values.shape == deadlines.shape and values.dtype == np.float64, "one float64 a deadline")
+    known = values[np.isfinite(values)]
+    _owes(bool(((known >= 0) & (known <= 1)).all()), "quality is from 0 to 1")
+    alone = [grader.by_deadline(arrivals, deadlines[k : k + 1])[0] for k in range(len(deadlines))]
+    _owes(_equal(values, np.array(alone)), "a deadline's quality does not depend on the others")
+    _owes(_equal(values[1:-1:2], values[2::2]), "quality changes only where an answer comes")
+    twice = Arrivals(
+        sample=sample,
+        row=np.repeat(row, 2),
+        at_ns=np.repeat(at_ns, 2) - np.tile([1, 0], len(row)),
+        output=np.stack([np.roll(sample, 1), sample], axis=1).ravel(),
+        left_out=left_out,
+    )
+    last = deadlines[-1:]
+    _owes(
+        _equal(grader.by_deadline(twice, last), values[-1:]),
+        "a later answer takes the place of the one before",
+    )
+    backwards = replace(arrivals, sample=sample[::-1].copy(), output=sample[::-1].copy())
+    _owes(
+        _equal(grader.by_deadline(backwards, last), values[-1:]),
+        "the order of the rows makes no difference",
+    )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return bool(np.allclose(a, b, rtol=0, atol=1e-12, equal_nan=True))
+
+
+def _rows(values: Any) -> int:
+    return len(next(iter(values.values()))) if isinstance(values, Mapping) else len(values)
 
 
 def check_scenario(scenario: Scenario, samples: int = 20) -> None:
