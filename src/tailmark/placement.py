@@ -5,22 +5,28 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Placements:
-    """A pixel of the input is a pixel of the image times ``scale``, plus ``shift``; x before y.
+    """A place in the input is the place in the image times ``scale``, plus ``shift``.
+
+    All in pixels, x before y and width before height, float64, shape (samples, 2).
 
     Args:
-        scale: float64, shape (samples, 2).
-        shift: In pixels of the input, likewise.
-        size: Of each image in pixels, width before height; likewise.
+        scale: Pixels of the input for one of the image.
+        shift: Where in the input the image's corner lies; negative if it was cut off.
+        size: Of each image.
+        input_size: Of the model's input.
     """
 
-    scale: npt.NDArray[np.float64]
-    shift: npt.NDArray[np.float64]
-    size: npt.NDArray[np.float64]
+    scale: Floats
+    shift: Floats
+    size: Floats
+    input_size: Floats
 
-    def to_image(self, corners: npt.NDArray[np.float64], sample: int) -> npt.NDArray[np.float64]:
+    def to_image(self, corners: Floats, sample: int) -> Floats:
         """Boxes in pixels of the image, cut off at its edges.
 
         Args:
@@ -28,5 +34,5 @@ class Placements:
             sample: Whose image.
         """
         points = (corners.reshape(-1, 2, 2) - self.shift[sample]) / self.scale[sample]
-        inside: npt.NDArray[np.float64] = np.clip(points, 0, self.size[sample]).reshape(-1, 4)
+        inside: Floats = np.clip(points, 0, self.size[sample]).reshape(-1, 4)
         return inside

@@ -12,7 +12,9 @@ from PIL import Image
 
 from tailmark.errors import WorkloadError
 from tailmark.testing import check_workload
-from tailmark.workload.images import Images, Preprocess
+from tailmark.workload.images import Images
+from tailmark.workload.picture import prepare
+from tailmark.workload.preprocess import Preprocess
 
 
 def picture(shade: int, suffix: str = ".png", side: int = 8) -> bytes:
@@ -212,20 +214,11 @@ def test_a_damaged_image_is_read_or_refused_and_never_anything_else(
     for place, value in changes:
         broken[place % len(broken)] = value
     raw = ("broken" + suffix, bytes(broken[:cut]))
-    samples = _one_image()
     try:
-        values = np.asarray(samples(raw))
+        values = prepare(Preprocess(resize=4, crop=4), raw)
     except WorkloadError as error:
         said = str(error)
     else:
         said = "broken" + suffix
         assert values.shape[0] == 3
     assert "broken" + suffix in said
-
-
-def _one_image() -> Callable[[tuple[str, bytes]], object]:
-    from functools import partial
-
-    from tailmark.workload.images import _prepare
-
-    return partial(_prepare, Preprocess(resize=4, crop=4))

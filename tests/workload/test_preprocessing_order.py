@@ -1,5 +1,6 @@
 """Preprocessing does what a slow, plain reading of its order does, pixel by pixel."""
 
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -11,19 +12,40 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from tailmark.errors import WorkloadError
-from tailmark.workload.images import Preprocess
+from tailmark.workload.preprocess import Preprocess
 
 Pixels = npt.NDArray[np.float64]
 
 
-def resized(pixels: Pixels, side: int, *, antialias: bool) -> Pixels:
-    """Bilinear, the shortest side becoming ``side``: a weighted mean for every pixel."""
-    height, width = pixels.shape[:2]
-    ratio = side / min(width, height)
-    across = weights(width, max(side, round(width * ratio)), antialias=antialias)
-    down = weights(height, max(side, round(height * ratio)), antialias=antialias)
+def resized(pixels: Pixels, width: int, height: int, *, antialias: bool) -> Pixels:
+    """Bilinear: a weighted mean for every pixel."""
+    across = weights(pixels.shape[1], width, antialias=antialias)
+    down = weights(pixels.shape[0], height, antialias=antialias)
     wide: Pixels = np.einsum("yY,xX,YXc->yxc", down, across, pixels)
     return wide
+
+
+def fitted(pixels: Pixels, how: Preprocess) -> Pixels:
+    """Resized to the shortest side, or to both, or into a letterbox."""
+    height, width = pixels.shape[:2]
+    if isinstance(how.resize, int):
+        ratio = how.resize / min(width, height)
+        size = (max(how.resize, round(width * ratio)), max(how.resize, round(height * ratio)))
+        return resized(pixels, *size, antialias=how.antialias)
+    if how.resize is not None:
+        return resized(pixels, *how.resize, antialias=how.antialias)
+    if how.letterbox is None:
+        return pixels
+    box = (how.letterbox,) * 2 if isinstance(how.letterbox, int) else how.letterbox
+    ratio = min(Fraction(box[0], width), Fraction(box[1], height))
+    size = max(1, int(width * ratio)), max(1, int(height * ratio))
+    left, top = (box[0] - size[0]) // 2, (box[1] - size[1]) // 2
+    if how.align == "top-left":
+        left, top = 0, 0
+    padded = np.full((box[1], box[0], pixels.shape[2]), float(how.padding))
+    small = resized(pixels, *size, antialias=how.antialias)
+    padded[top : top + size[1], left : left + size[0]] = small
+    return padded
 
 
 def weights(old: int, new: int, *, antialias: bool) -> Pixels:
@@ -42,9 +64,8 @@ def weights(old: int, new: int, *, antialias: bool) -> Pixels:
 
 
 def expected(pixels: Pixels, how: Preprocess) -> Pixels:
-    """Resize, crop, colour, scale, mean, std, layout: one after the other, in words of one line."""
-    if how.resize is not None:
-        pixels = resized(pixels, how.resize, antialias=how.antialias)
+    """Fit, crop, colour, scale, mean, std, layout: one after the other, in words of one line."""
+    pixels = fitted(pixels, how)
     if how.crop is not None:
         top, left = (pixels.shape[0] - how.crop) // 2, (pixels.shape[1] - how.crop) // 2
         pixels = pixels[top : top + how.crop, left : left + how.crop]
@@ -61,14 +82,22 @@ def cases(draw: st.DrawFn) -> tuple[npt.NDArray[np.uint8], Preprocess]:
     height, width = draw(st.integers(4, 14)), draw(st.integers(4, 14))
     channels = 1 if color == "gray" else 3
     pixels = draw(hnp.arrays(np.uint8, (height, width, channels)))
-    resize = draw(st.none() | st.integers(3, 20))
-    crop = draw(st.none() | st.integers(1, resize or min(height, width)))
+    sides = st.integers(3, 20)
+    resize = draw(st.none() | sides | st.tuples(sides, sides))
+    letterbox, crop = None, None
+    if resize is None and draw(st.booleans()):
+        letterbox = draw(sides | st.tuples(sides, sides))
+    else:
+        crop = draw(st.none() | st.integers(1, int(np.min(resize or (height, width)))))
     numbers = st.floats(0.125, 4, width=32)
     several = numbers | st.tuples(*[numbers] * channels)
     return pixels, Preprocess(
         resize=resize,
         antialias=draw(st.booleans()),
         crop=crop,
+        letterbox=letterbox,
+        align=draw(st.sampled_from(["center", "top-left"])),
+        padding=draw(st.integers(0, 255)),
         color=color,
         scale=draw(st.sampled_from([1.0, 1 / 255, 0.5])),
         mean=draw(several),
@@ -86,7 +115,7 @@ def test_every_step_comes_in_its_order(case: tuple[npt.NDArray[np.uint8], Prepro
     found = how(image)
     want = expected(pixels.astype(np.float64), how)
     level = how.scale / np.min(how.std)
-    allowed = 1e-4 if how.resize is None else 1.01 * level + 1e-4
+    allowed = 1e-4 if how.resize is how.letterbox is None else 1.01 * level + 1e-4
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     assert found.shape == want.shape
@@ -172,6 +201,11 @@ def test_an_image_smaller_than_the_crop_is_refused() -> None:
         ({"std": 0.0}, "std has a zero"),
         ({"crop": 0}, "crop is 0: give 1 pixel or more"),
         ({"resize": -3}, "resize is -3: give 1 pixel or more"),
+        ({"resize": (352, 0)}, r"resize is \(352, 0\): give 1 pixel or more"),
+        ({"letterbox": 0}, "letterbox is 0: give 1 pixel or more"),
+        ({"letterbox": 416, "resize": 256}, "has letterbox and resize, .*: give one of them"),
+        ({"letterbox": 416, "crop": 224}, "has letterbox and crop, .*: give one of them"),
+        ({"padding": 256}, "padding is 256: give 0 to 255"),
     ],
 )
 def test_settings_that_cannot_be_carried_out_are_refused(
