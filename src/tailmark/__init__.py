@@ -56,8 +56,10 @@ if TYPE_CHECKING:
     from tailmark.system.function import Function
     from tailmark.system.onnxruntime import OnnxRuntime
     from tailmark.workload.arrays import Arrays
+    from tailmark.workload.coco import Coco
     from tailmark.workload.digits import Digits
-    from tailmark.workload.images import Images, Preprocess
+    from tailmark.workload.images import Images
+    from tailmark.workload.preprocess import Preprocess
 
 _HOMES = {
     "Arrays": "workload.arrays",
@@ -83,7 +85,7 @@ _HOMES = {
     "Offline": "scenario.offline",
     "OnnxRuntime": "system.onnxruntime",
     "Prediction": "analysis.prediction",
-    "Preprocess": "workload.images",
+    "Preprocess": "workload.preprocess",
     "Ramp": "scenario.ramp",
     "Replay": "scenario.replay",
     "Reported": "analysis.reported",

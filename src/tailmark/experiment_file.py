@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import re
-import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,9 @@ from tailmark.stopping import Until
 from tailmark.units import parse_duration
 
 _ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding")
+
+_TAG = re.compile(r"function-|(int|float|str|bool|path|tuple|list|literal|dict)\b.*$|NoneType$")
+"""How pydantic names the branches of a union: no part of a setting's name."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -282,7 +284,7 @@ def _validated(kind: Any, options: Any, where: str = "") -> Any:
 
 def _sentence(cause: ValidationError, kind: Any, where: str) -> str:
     first = cause.errors()[0]
-    parts = [str(part) for part in first["loc"] if not str(part).startswith("function-")]
+    parts = [str(part) for part in first["loc"] if not _TAG.match(str(part))]
     name = ".".join([where, *parts] if where else parts)
     if first["type"] == "extra_forbidden":
         known = list(_Quality.model_fields if len(parts) > 1 else kind.model_fields)
@@ -306,6 +308,4 @@ def _with_folder(recipe: Any, folder: Path) -> Any:
 
 
 def _is_path(hint: Any) -> bool:
-    if isinstance(hint, types.UnionType):
-        return Path in typing.get_args(hint)
-    return hint is Path
+    return hint is Path or Path in typing.get_args(hint)

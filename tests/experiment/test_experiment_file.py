@@ -14,7 +14,7 @@ import tailmark
 from tailmark.errors import ExperimentError
 from tailmark.experiment_file import load_experiment
 from tailmark.units import Percentile, parse_deadline
-from tailmark.workload.images import Preprocess
+from tailmark.workload.preprocess import Preprocess
 
 PLAIN: dict[str, Any] = {"workload": {"kind": "digits"}, "system": {"kind": "digits"}}
 
@@ -225,7 +225,7 @@ def test_a_key_misspelt_two_levels_down_is_named_with_its_place(folder: Path) ->
         (("timed",), "all", "timed is 'all': it should be 'inference' or 'total'"),
         (("engine",), "locust", "engine is 'locust'"),
         (("workload",), None, "workload is None"),
-        (("workload",), {}, "workload has no kind: write kind: and one of arrays, digits, images"),
+        (("workload",), {}, "workload has no kind: write kind: and one of arrays, coco, "),
         (("workload", "kind"), "imags", "no workload is called 'imags' (did you mean 'images'?)"),
         (("workload", "order"), "random", "workload.order is 'random': fixed or"),
         (("system", "kind"), 3, "system has no kind"),

@@ -36,7 +36,7 @@ def test_every_built_in_passes_its_check() -> None:
     check_workload(ARRAYS)
     check_system(tailmark.DigitsNetwork(), np.zeros((1, 1, 8, 8), np.float32))
     check_system(tailmark.Function(call=lambda batch: batch), np.zeros((1, 3)))
-    check_decoder(tailmark.Classes(), SCORES, classes=3)
+    check_decoder(tailmark.Classes(), SCORES, Declared(classes=3))
     check_decoder(tailmark.Classes(top=1, offset=-1), SCORES)
     check_decoder(Labels(), np.array([3]))
     for scenario in (

@@ -6,7 +6,7 @@ import numpy as np
 
 from tailmark.analysis.asked import metric_of
 from tailmark.analysis.grading import check_time, latencies, prepare_grader
-from tailmark.quality.base import Metric
+from tailmark.quality.base import Metric, SetGrader
 from tailmark.records.model import NEVER, Run
 
 
@@ -22,6 +22,7 @@ class SampleRecord:
         max_ns: Its slowest answer.
         late: Share of its queries later than the deadline, or never answered.
         right: What its answers are worth by themselves, on average; None without references.
+        alone: Whether that says little of the whole, which is graded as a set.
         thumbnail: A small PNG or JPEG, where there is one.
     """
 
@@ -32,6 +33,7 @@ class SampleRecord:
     max_ns: int
     late: float
     right: float | None
+    alone: bool
     thumbnail: bytes | None
 
 
@@ -86,6 +88,7 @@ def notable_samples(
             max_ns=int(longest[i]),
             late=float(late[i] / sent[i]),
             right=float(score[i] / sent[i]) if grader is not None else None,
+            alone=isinstance(grader, SetGrader),
             thumbnail=pictures[i] if pictures else None,
         )
 

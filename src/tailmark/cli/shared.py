@@ -26,7 +26,9 @@ Settings = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Replace one setting of the file; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Metric = Annotated[str | None, typer.Option(help="What quality means, as top1, ap50, f1_weighted or ndcg@10.")]
+Metric = Annotated[
+    str | None, typer.Option(help="What quality means, as top1, ap50, f1_weighted or ndcg@10.")
+]
 Deadlines = Annotated[
     list[str] | None,
     typer.Option("--deadline", metavar="20ms|p99", help="A deadline; repeatable, or with commas."),

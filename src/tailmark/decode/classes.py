@@ -1,7 +1,5 @@
 """Class scores to the best few classes, in the labels' own numbering."""
 
-import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.decode.base import BadOutputError, Declared, Decode
+from tailmark.decode.label_map import NO_LABEL, read_label_map
 from tailmark.errors import SystemSetupError
 from tailmark.records.catalogue import Answer
-
-NO_LABEL = -1
-"""What a class becomes that no label names (a model's "background"): never right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +82,7 @@ class Classes:
             return labels
         if self.offset:
             raise SystemSetupError("decode has both map and offset: give one of them")
-        labels = _read_map(self.map)
+        labels = read_label_map(self.map)
         if len(labels) != count:
             raise SystemSetupError(
                 f"{str(self.map)!r} maps {len(labels)} classes, the model has {count}: "
@@ -148,22 +144,3 @@ def _compare(reach: int, count: int, declared: Declared, *, mapped: bool) -> lis
         f"the model's {count} are unchecked: set workload.classes"
     )
     return [unchecked]
-
-
-def _read_map(path: Path) -> npt.NDArray[np.int32]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        raise SystemSetupError(
-            f"label map {str(path)!r} cannot be read: {getattr(cause, 'strerror', None) or cause}"
-        ) from cause
-    try:
-        if text.lstrip().startswith("["):
-            numbers = [int(n) for n in json.loads(text)]
-        else:
-            numbers = [int(row[0]) for row in csv.reader(text.splitlines()) if row]
-        return np.array(numbers, dtype=np.int32)
-    except (ValueError, TypeError, OverflowError, csv.Error) as cause:
-        raise SystemSetupError(
-            f"label map {str(path)!r} is not a list of whole numbers: {cause}"
-        ) from cause

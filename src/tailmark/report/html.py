@@ -26,6 +26,7 @@ from tailmark.report.comparison_section import comparison_looked_up, comparison_
 from tailmark.report.findings import Findings, find
 from tailmark.report.frames import looked_up
 from tailmark.report.sections import section
+from tailmark.report.sentences import sentence_case
 from tailmark.report.side_by_side import SideBySide, side_by_side
 from tailmark.report.theme import DARK, LIGHT, theme
 
@@ -131,6 +132,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["sentence_case"] = sentence_case
     return environment.from_string(_resource("page.html.jinja"))
 
 

@@ -27,7 +27,7 @@ from tailmark.report.charts import (
 )
 from tailmark.report.findings import Findings, find
 from tailmark.report.forecast_plot import forecast
-from tailmark.report.sentences import LOSS_WORDS, metric_name, percent
+from tailmark.report.sentences import LOSS_WORDS, metric_name, percent, sentence_case
 from tailmark.units import format_duration
 
 Format = Literal["png", "svg"]
@@ -126,7 +126,7 @@ def quality_deadline(found: Findings, *, log: bool = True) -> Plot:
         *(_ideal() if found.graded else []),
         deadline_rule(),
     ]
-    title = f"{value_name(found).capitalize()} against the deadline"
+    title = f"{sentence_case(value_name(found))} against the deadline"
     words = (
         "line: mean over rounds, with its 95 % interval; light band: worst to best round; "
         "dashed: 5 % quantile over rounds"
@@ -194,7 +194,7 @@ def rounds(found: Findings) -> Plot:
         ),
     ]
     at = format_duration(found.at[k].deadline_ns)
-    title = f"{value_name(found).capitalize()} by round at {at}"
+    title = f"{sentence_case(value_name(found))} by round at {at}"
     return Plot(
         name="rounds",
         chart=finish(layers, title, "line: mean; dashed: 5 % quantile over rounds", height=220),

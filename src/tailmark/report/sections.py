@@ -176,7 +176,7 @@ def _cards(found: Findings) -> list[dict[str, Any]]:
 
 
 def _card(one: SampleRecord) -> dict[str, Any]:
-    right = None if one.right is None else _rightness(one.right)
+    right = None if one.right is None else _rightness(one.right, one.alone)
     return {
         "id": one.id,
         "picture": _picture(one.thumbnail),
@@ -188,7 +188,9 @@ def _card(one: SampleRecord) -> dict[str, Any]:
     }
 
 
-def _rightness(share: float) -> str:
+def _rightness(share: float, alone: bool) -> str:
+    if alone:
+        return tied(f"by itself {percent(share, 0)} right")
     if share in (0, 1):
         return "answered rightly" if share else "answered wrongly"
     return tied(f"right {percent(share, 0)} of the time")

@@ -67,6 +67,16 @@ def metric_name(metric: str | None) -> str:
     return f"{said} ({settings[1:]})" if settings.startswith(":") else said + settings
 
 
+def claim(metric: str | None) -> str:
+    """Whose claim the quality without a deadline is: ``its accuracy``, ``its AP``."""
+    return f"its {'accuracy' if (metric or 'top1').startswith('top') else metric_name(metric)}"
+
+
+def sentence_case(text: str) -> str:
+    """With a capital at the beginning, and the rest as it is: ``AP``, not ``Ap``."""
+    return text[:1].upper() + text[1:]
+
+
 def policy_words(policy: str) -> str:
     """A late policy in words."""
     read = parse_policy(policy)
@@ -137,9 +147,9 @@ def headline(summary: Summary, at: AtDeadline | None = None) -> str:
         return f"{by} answers nothing on time in some round, so no quality can be told."
     says = f"{by} delivers {share_interval(at.mean)}"
     if abs(claimed - mean) < 0.0005:
-        says += f", all of the {percent(claimed)} its accuracy claims"
+        says += f", all of the {percent(claimed)} {claim(summary.metric)} claims"
     else:
-        says += f", not the {percent(claimed)} its accuracy claims"
+        says += f", not the {percent(claimed)} {claim(summary.metric)} claims"
     says += f"; in its worst {_worst(summary.rounds)} {percent(tail)}"
     if at.hard is not None:
         says += f"; {hard_words(summary.on_late)}, {share_interval(at.hard)}"

@@ -8,7 +8,7 @@ from tailmark.analysis.what_if import WhatIf
 from tailmark.errors import InputError, StoreError
 from tailmark.report.charts import Plot, Rows, finish, number, share_axis
 from tailmark.report.plots import Format, rendered
-from tailmark.report.sentences import metric_name, percent
+from tailmark.report.sentences import metric_name, percent, sentence_case
 from tailmark.units import format_duration
 
 
@@ -73,7 +73,7 @@ def quality_rate(found: WhatIf) -> Plot:
                 x=alt.value(0), y="ideal:Q", text="name:N"
             )
         )
-    title = f"{name.capitalize()} against the rate"
+    title = f"{sentence_case(name)} against the rate"
     words = f"foretold from {found.recorded} recorded rounds; bands: 95 % intervals"
     return Plot(
         name="quality-rate",

@@ -9,6 +9,7 @@ from tailmark.analysis.trial import Held, Trial
 from tailmark.analysis.what_if import Foretold, WhatIf
 from tailmark.report.sentences import (
     LOSS_WORDS,
+    claim,
     metric_name,
     percent,
     policy_words,
@@ -31,8 +32,8 @@ def what_if_headline(found: WhatIf) -> str:
     says = f"{by} deliver {share_interval(at.mean)}"
     ideal, mean = found.ideal.value or 0.0, at.mean.value
     if mean is not None and abs(ideal - mean) < _SEEN:
-        return f"{says}, all of the {percent(ideal)} its accuracy claims."
-    return f"{says}, not the {percent(ideal)} its accuracy claims."
+        return f"{says}, all of the {percent(ideal)} {claim(found.metric)} claims."
+    return f"{says}, not the {percent(ideal)} {claim(found.metric)} claims."
 
 
 def _coming(found: WhatIf) -> str:

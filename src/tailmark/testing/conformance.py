@@ -141,16 +141,16 @@ def _close(a: Any, b: Any, relative: float, absolute: float) -> bool:
     return np.allclose(a, b, rtol=relative, atol=absolute, equal_nan=True)
 
 
-def check_decoder(decoder: Decoder, raw: Any, classes: int | None = None) -> None:
+def check_decoder(decoder: Decoder, raw: Any, declared: Declared | None = None) -> None:
     """A decoder's answers have its columns, and do not change with the calls between.
 
     Args:
         decoder: The recipe.
         raw: An output it reads.
-        classes: How many classes to declare.
+        declared: What the workload says of its samples.
     """
     _plain(decoder.describe(), "describe()")
-    decode, warnings = decoder.bind(raw, Declared(classes=classes))
+    decode, warnings = decoder.bind(raw, declared or Declared())
     _owes(all(isinstance(w, str) for w in warnings), "warnings are sentences")
     first, second = decode(raw, 0), decode(raw, 0)
     _owes(len(first) == len(decoder.columns), "an answer has a part for each column")
