@@ -20,7 +20,7 @@ from tailmark.errors import InputError, nearest
 from tailmark.quality.choose import choose
 from tailmark.quality.late import parse_policy
 from tailmark.quality.requirement import LatencyRequirement, Requirement, parse_requirement
-from tailmark.scenario.base import Order, Scenario, Schedule
+from tailmark.scenario.base import Order, Scenario, Schedule, order_of
 from tailmark.scenario.queueing import Queueing
 from tailmark.scenario.single_stream import SingleStream
 from tailmark.stopping import Until, at_most
@@ -51,7 +51,7 @@ class Experiment:
     require: Mapping[str, Any] | None = None
     warmup: int = 50
     timed: Timed = "inference"
-    order: Order = "shuffled"
+    order: Order | None = None
     seed: int = 0
     timeout_ns: int = 10**10
     isolate: bool = False
@@ -67,9 +67,11 @@ class Experiment:
                 raise InputError(f"{name} is {given}: give {least} or more")
         for name, kind in (("timed", Timed), ("order", Order)):
             known = get_args(kind)
-            if (chosen := getattr(self, name)) not in known:
+            chosen = getattr(self, name)
+            if chosen is not None and chosen not in known:
                 close = nearest(str(chosen), known)
                 raise InputError(f"{name} is {chosen!r}{close}: {' or '.join(known)}")
+        order_of(self.scenario, self.order)
         if self.timeout_ns <= 0:
             raise InputError(
                 f"timeout is {format_duration(self.timeout_ns)}: give more than zero, such as 10s"
@@ -90,12 +92,22 @@ class Experiment:
 
     def _check_engine(self) -> None:
         """Refuse what LoadGen does not do."""
-        check_scenario(self.scenario, self.order)
+        check_scenario(self.scenario, self.sample_order)
         if self.isolate:
             raise InputError(
                 "isolate: true is not LoadGen's, which runs the system in a process of its own and "
                 "goes on with no other: leave isolate out, or use engine: tailmark"
             )
+        if self.queueing.when_busy != "queue":
+            raise InputError(
+                f"system.when_busy is {self.queueing.when_busy!r} and LoadGen's queries wait their "
+                "turn: leave when_busy out, or use engine: tailmark"
+            )
+
+    @property
+    def sample_order(self) -> Order:
+        """How samples are chosen: as asked, or as the scenario must have it."""
+        return order_of(self.scenario, self.order)
 
     @property
     def at_most(self) -> int:
@@ -118,8 +130,19 @@ class Experiment:
             )
 
     def schedule(self, samples: int, index: int) -> Schedule:
-        """What is sent in round ``index``, and when."""
-        return self.scenario.schedule(samples, order=self.order, seed=self.seed, index=index)
+        """What is sent in round ``index``, and when.
+
+        Raises:
+            InputError: The scenario does not fit the workload, or the way that queries wait.
+        """
+        made = self.scenario.schedule(samples, order=self.sample_order, seed=self.seed, index=index)
+        if self.queueing.when_busy != "queue" and (made.due_ns is None or made.patient):
+            raise InputError(
+                f"system.when_busy is {self.queueing.when_busy!r} and scenario "
+                f"{self.scenario.describe().get('kind')!r} waits for every answer: leave when_busy "
+                "out, or measure a stream, a server or a replay"
+            )
+        return made
 
     def isolated(self) -> IsolatedService:
         """What answers it, in a process of its own; not started yet."""
@@ -153,7 +176,7 @@ class Experiment:
     def describe(self) -> dict[str, Any]:
         """As plain data, for ``run.json``."""
         deadlines = self.quality.get("deadlines", ())
-        order = drawn_by_loadgen(self.order) if self.engine else self.order
+        order = drawn_by_loadgen(self.sample_order) if self.engine else self.sample_order
         described = {
             "workload": {**self.workload.describe(), "order": order},
             "system": {

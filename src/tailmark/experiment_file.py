@@ -21,7 +21,7 @@ from tailmark.scenario.queueing import Queueing
 from tailmark.stopping import Until
 from tailmark.units import parse_duration
 
-_ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding")
+_ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding", "when_busy")
 
 _TAG = re.compile(r"function-|(int|float|str|bool|path|tuple|list|literal|dict)\b.*$|NoneType$")
 """How pydantic names the branches of a union: no part of a setting's name."""
@@ -79,9 +79,8 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 def _assembled(schema: _Schema, path: Path) -> Experiment:
     folder = path.parent
     workload = dict(schema.workload)
-    order = workload.pop("order", "shuffled")
-    if order not in typing.get_args(Order):
-        known = typing.get_args(Order)
+    order, known = workload.pop("order", None), typing.get_args(Order)
+    if order is not None and order not in known:
         raise ExperimentError(
             f"workload.order is {order!r}{nearest(str(order), known)}: {' or '.join(known)}"
         )
@@ -115,7 +114,7 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
 
 
 def _queueing(system: dict[str, Any]) -> Queueing:
-    """``workers``, ``batch: {max, wait}`` and ``max_outstanding``, taken out of the system's."""
+    """``workers``, ``batch``, ``max_outstanding`` and ``when_busy``, taken out of the system's."""
     batch = system.pop("batch", {})
     if not isinstance(batch, dict):
         raise ExperimentError(f"system.batch is {batch!r}: write {{max: 8, wait: 2ms}}")
@@ -131,6 +130,7 @@ def _queueing(system: dict[str, Any]) -> Queueing:
         batch=_validated(int, batch.get("max", 1), "system.batch.max"),
         batch_wait_ns=parse_duration(batch.get("wait", "0ms"), "system.batch.wait"),
         max_outstanding=_validated(int | None, most, "system.max_outstanding"),
+        when_busy=system.pop("when_busy", "queue"),
     )
 
 

@@ -40,7 +40,7 @@ from tailmark.records.logbook import Logbook
 from tailmark.records.model import Manifest, References, Round, Run
 from tailmark.records.store import RunWriter, open_run
 from tailmark.scenario.base import Order, Scenario, Schedule
-from tailmark.scenario.queueing import Queueing
+from tailmark.scenario.queueing import Queueing, WhenBusy
 from tailmark.scenario.single_stream import SingleStream
 from tailmark.stopping import Lookout, Until
 from tailmark.system.base import System
@@ -82,7 +82,7 @@ def measure(
     require: Mapping[str, Any] | None = None,
     warmup: int = 50,
     timed: Timed = "inference",
-    order: Order = "shuffled",
+    order: Order | None = None,
     seed: int = 0,
     timeout: str | int = "10s",
     isolate: bool = False,
@@ -90,6 +90,7 @@ def measure(
     batch: int = 1,
     batch_wait: str | int = 0,
     max_outstanding: int | None = None,
+    when_busy: WhenBusy = "queue",
     engine: LoadGen | None = None,
     resume: bool = False,
     progress: Tell | None = None,
@@ -113,7 +114,8 @@ def measure(
         warmup: Queries sent and forgotten before the first round.
         timed: ``"inference"`` has all samples prepared before the clock starts; ``"total"`` times
             preprocessing and postprocessing too, each as a stage.
-        order: ``"shuffled"`` anew each round by (seed, round), or ``"fixed"``.
+        order: ``"shuffled"`` anew each round by (seed, round), or ``"fixed"``; by default shuffled
+            where the scenario has no order of its own.
         seed: Makes the order repeatable.
         timeout: How long an answer may take from when its query was due, ``"300ms"`` or
             nanoseconds; later, it has no answer.
@@ -123,6 +125,8 @@ def measure(
         batch: The most samples a worker takes at once: what waits when it is free.
         batch_wait: How long the first of a batch may wait for others, ``"2ms"`` or nanoseconds.
         max_outstanding: How many samples may be queued or in service; what comes beyond is shed.
+        when_busy: What becomes of a sample that finds every worker busy: ``"queue"`` has it wait,
+            ``"skip"`` sheds it, ``"newest"`` sheds it when a newer one comes before a free worker.
         engine: `LoadGen` to have MLPerf's own load generator send the queries.
         resume: Go on with the run in ``out`` at its next round.
         progress: Told between rounds how far the run is.
@@ -163,6 +167,7 @@ def measure(
             batch=batch,
             batch_wait_ns=batch_wait,
             max_outstanding=max_outstanding,
+            when_busy=when_busy,
         ),
         engine=engine,
     )
@@ -247,7 +252,7 @@ def _measure(
                 timeout_ns=experiment.timeout_ns,
                 facts={
                     "seed": [experiment.seed, index],
-                    "order": experiment.order,
+                    "order": experiment.sample_order,
                     "began": began,
                     "garbage_collection": "off",
                 },
@@ -283,7 +288,7 @@ def _measure_by_loadgen(
         job=experiment.job(),
         settings=loadgen,
         scenario=experiment.scenario,
-        order=experiment.order,
+        order=experiment.sample_order,
         bound=experiment.latency_bound,
         seed=experiment.seed,
         folder=path / "loadgen",

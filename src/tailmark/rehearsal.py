@@ -65,12 +65,18 @@ def rehearse(experiment: Experiment) -> Rehearsal:
     round_ns = len(schedule) * query_ns // experiment.queueing.workers
     if schedule.due_ns is not None:
         last_ns = int(schedule.due_ns[-1])
+        wait = experiment.queueing.when_busy == "queue"
         if 0 < last_ns < round_ns and experiment.queueing.batch == 1:
-            warnings.append(
-                f"queries come {round_ns / last_ns:.2g} times as fast as the system answers: the "
-                "queue grows all the time, and most answers will be late"
+            becomes = (
+                "the queue grows all the time, and most answers will be late"
+                if wait
+                else f"about {1 - last_ns / round_ns:.0%} of them will be shed"
             )
-        round_ns = max(round_ns, last_ns)
+            warnings.append(
+                f"queries come {round_ns / last_ns:.2g} times as fast as the system answers: "
+                f"{becomes}"
+            )
+        round_ns = max(round_ns, last_ns) if wait else last_ns
     total_ns = round_ns * experiment.at_most + query_ns * experiment.warmup
     if experiment.engine is not None:
         total_ns = _by_loadgen_ns(experiment, experiment.engine, samples, query_ns)
@@ -93,7 +99,7 @@ def _by_loadgen_ns(experiment: Experiment, engine: LoadGen, samples: int, query_
         test = plan_test(
             engine,
             experiment.scenario,
-            experiment.order,
+            experiment.sample_order,
             mode=mode,
             samples=samples,
             workers=workers,

@@ -377,6 +377,28 @@ def test_overload_sheds_and_says_so() -> None:
     assert hasty.unserved["timed_out"] > 0.2
 
 
+@pytest.mark.parametrize(
+    ("when_busy", "shed"), [("skip", 2 / 3), ("newest", 1 - 1 / (2 + math.exp(-2)))]
+)
+def test_who_finds_the_system_busy_fares_as_in_the_run(when_busy: str, shed: float) -> None:
+    """At twice the capacity, as theory has it, and no queue grows.
+
+    At load r, skipping is M/D/1/1, which loses r / (1 + r) (Erlang's formula). The newest alone
+    lose as many as M/D/1/2, which serves one in every 1 + exp(-r) / r services.
+    """
+    run = single_stream(np.full((4, 1_000), 1.0 * MS))
+    told = what_if(
+        with_experiment(run, system={"when_busy": when_busy}), qps=2_000, deadlines=["2ms"]
+    )
+    assert told.queueing.when_busy == when_busy
+    assert told.unserved["shed"] == pytest.approx(shed, abs=0.01)
+    assert not any("queue grows" in one for one in told.warnings)
+    bounded = what_if(
+        with_experiment(run, system={"when_busy": when_busy}), qps=2_000, max_outstanding=2
+    )
+    assert bounded.queueing == Queueing(max_outstanding=2)
+
+
 def test_an_assumption_about_workers_is_stated() -> None:
     """Unless the run was measured with as many."""
     run = single_stream(np.full((2, 50), 1.0 * MS))

@@ -1,7 +1,7 @@
 """A queue served in one thread is the queue that the scenarios describe, to the nanosecond."""
 
 from array import array
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,18 +13,22 @@ from tailmark.drive.one_worker import OneWorker, infer_in_turn
 from tailmark.drive.recording import Recording
 from tailmark.records.model import NONE, Round, Status
 from tailmark.scenario.base import Schedule
-from tailmark.scenario.queueing import Queueing
+from tailmark.scenario.queueing import Queueing, WhenBusy
 from tailmark.scenario.simulate import simulate
 from tailmark.testing import VirtualClock
 
 GAPS = st.lists(st.sampled_from([0, 1, 3, 10, 40]), min_size=1, max_size=40)
 POLICIES = st.builds(
-    lambda batch, wait, most: Queueing(
-        batch=batch, batch_wait_ns=wait if batch > 1 else 0, max_outstanding=most
+    lambda batch, wait, most, when_busy: Queueing(
+        batch=1 if when_busy == "skip" else batch,
+        batch_wait_ns=wait if batch > 1 and when_busy != "skip" else 0,
+        max_outstanding=most if when_busy == "queue" else None,
+        when_busy=when_busy,
     ),
     st.integers(1, 5),
     st.sampled_from([0, 4, 25]),
     st.sampled_from([None, 1, 2, 6]),
+    st.sampled_from(get_args(WhenBusy)),
 )
 
 

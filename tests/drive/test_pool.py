@@ -2,6 +2,7 @@
 
 import threading
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from tailmark.drive.recording import Recording
 from tailmark.errors import QueryNeverReturnedError
 from tailmark.records.model import Status
 from tailmark.records.store import read_manifest
-from tailmark.scenario.queueing import Queueing
+from tailmark.scenario.queueing import Queueing, WhenBusy
+from tailmark.scenario.simulate import simulate
+from tailmark.testing import VirtualClock
 
 HERE = Path(__file__).parent
 
@@ -177,6 +180,101 @@ def test_what_is_beyond_the_bound_is_shed_and_counted(tmp_path: Path) -> None:
     assert one.answered[:6].all()
     assert run.manifest.counts["shed"] == ROWS - 6
     assert any("shed" in str(a["what"]) for a in run.manifest.anomalies)
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    """Half a minute at most."""
+    ends = time.monotonic() + 30
+    while not there():
+        assert time.monotonic() < ends
+
+
+class Scripted(VirtualClock):
+    """Before it moves on, what was to happen until then has happened."""
+
+    def __init__(self, steps: Sequence[Callable[[], object]]) -> None:
+        super().__init__()
+        self._steps = iter(steps)
+
+    def sleep_ns(self, duration_ns: int) -> None:
+        """Whoever issues moves it."""
+        next(self._steps)()
+        super().sleep_ns(duration_ns)
+
+
+@pytest.mark.parametrize(
+    "queueing",
+    [
+        Queueing(workers=2, when_busy="skip"),
+        Queueing(workers=2, when_busy="newest"),
+        Queueing(workers=2, when_busy="newest", batch=3),
+    ],
+    ids=str,
+)
+def test_who_is_shed_is_who_the_simulation_says(queueing: Queueing) -> None:
+    """Both workers are busy when all but the last come; one is free again before that."""
+    begun = [threading.Event() for _ in range(ROWS)]
+    release = [threading.Event() for _ in range(2)]
+
+    def serve(rows: Sequence[int]) -> None:
+        for row in rows:
+            begun[row].set()
+            if row < len(release):
+                assert release[row].wait(30)
+            recording.completed[row] = clock.now_ns()
+
+    def free_one() -> None:
+        release[0].set()
+        waiting = queueing.batch if queueing.when_busy == "newest" else 0
+        wait_until(lambda: pool._done() == 1 + waiting)
+
+    def free_the_other() -> None:
+        assert begun[-1].wait(30)
+        release[1].set()
+
+    clock = Scripted([begun[0].wait, begun[1].wait, free_one])
+    due_ns = [0, 10, *[20] * (ROWS - 3), 40]
+    recording = Recording(ROWS, queue=True)
+    recording.due = array("q", [clock.now_ns() + at for at in due_ns])
+    pool = Pool([serve, serve], None, recording, clock, queueing, 10**10, 10**10, None)
+    threading.Thread(target=free_the_other, daemon=True).start()
+    schedule = At(due_ns).schedule(ROWS, order="fixed", seed=0, index=0)
+    pool.run(schedule)
+    told = simulate(schedule, queueing, lambda rows: {0: 30, 1: 1000}.get(rows[0], 5))
+    assert list(recording.status) == told.status.tolist()
+    assert np.array_equal(recording.column("completed") > 0, told.status == Status.ok)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("when_busy", ["skip", "newest"])
+def test_isolated_workers_shed_as_others_do(
+    tmp_path: Path, workers: int, when_busy: WhenBusy
+) -> None:
+    """Nothing is lost, nobody goes back, and the newest of all is answered where it may wait."""
+    system = tailmark.Function(call="misbehaving:slow", folder=HERE.parent / "measurement")
+    run = measured(
+        tmp_path / "run",
+        label,
+        Queueing(workers=workers, when_busy=when_busy),
+        At([i * 10**5 for i in range(ROWS)]),
+        system=system,
+        isolate=True,
+        decode=tailmark.Classes(),
+    )
+    one = run.stored[0]
+    assert one.started_ns is not None
+    assert set(one.status.tolist()) == {Status.ok, Status.shed}
+    assert (np.diff(one.started_ns[one.answered]) >= 0).all()
+    assert np.array_equal(one.started_ns >= 0, one.answered)
+    assert one.answered[-1 if when_busy == "newest" else 0]
+
+
+def test_the_warm_up_sheds_nothing(tmp_path: Path) -> None:
+    """It has every worker busy, whatever becomes of those who find it so."""
+    policy = Queueing(workers=2, batch=3, when_busy="newest")
+    spread = At([i * 10**6 for i in range(ROWS)])
+    run = measured(tmp_path / "run", label, policy, spread, warmup=50)
+    assert run.complete
 
 
 def test_who_waited_beyond_the_timeout_is_not_begun(tmp_path: Path) -> None:

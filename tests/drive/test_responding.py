@@ -165,6 +165,8 @@ def test_what_cannot_be_handed_over_is_said(tmp_path: Path) -> None:
         answered(tmp_path / "b", faulty(), timed="total")
     with pytest.raises(SystemSetupError, match="its own workers and batches"):
         answered(tmp_path / "c", faulty(), queueing=Queueing(workers=2))
+    with pytest.raises(SystemSetupError, match="nobody here knows when it is busy"):
+        answered(tmp_path / "e", faulty(), queueing=Queueing(when_busy="newest"))
     own = tailmark.Callback(make="misbehaving:answers_by_itself", folder=MISBEHAVING)
     with pytest.raises(SystemSetupError, match="isolate: true has no way for"):
         measured(tmp_path / "d", label, Queueing(), system=own, isolate=True)

@@ -59,7 +59,7 @@ def test_what_is_left_out_has_its_default(folder: Path) -> None:
     assert found.workload == tailmark.Digits()
     assert found.system == tailmark.DigitsNetwork()
     assert found.decode == tailmark.Classes()
-    assert (found.rounds, found.warmup, found.timed, found.order) == (
+    assert (found.rounds, found.warmup, found.timed, found.sample_order) == (
         *(100, 50),
         *("inference", "shuffled"),
     )

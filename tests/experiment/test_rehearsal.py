@@ -1,5 +1,6 @@
 """Trying an experiment says what measuring it would, and always ends."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 import tailmark
 from tailmark.errors import InputError
+from tailmark.scenario.queueing import Queueing, WhenBusy
+from tailmark.scenario.stream import Stream
 
 HERE = Path(__file__).parent
 WORKLOAD = tailmark.Arrays(inputs=np.arange(6), references=np.arange(6) % 3, classes=3)
@@ -42,6 +45,21 @@ def test_a_system_that_hangs_ends_it_with_one_sentence() -> None:
     with pytest.raises(InputError, match="did not answer its first query") as caught:
         rehearse("misbehaving:always_hangs", timeout_ns=50_000_000)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("when_busy", "says"),
+    [("queue", "the queue grows all the time"), ("newest", r"about \d+% of them will be shed")],
+)
+def test_a_system_that_is_too_slow_is_a_warning(when_busy: WhenBusy, says: str) -> None:
+    """What comes of it depends on what becomes of those who find it busy."""
+    found = rehearse(
+        "misbehaving:slow", scenario=Stream(fps=10_000), queueing=Queueing(when_busy=when_busy)
+    )
+    (warning,) = found.warnings
+    assert re.fullmatch(f"queries come .* times as fast as the system answers: {says}.*", warning)
+    ends_ns = 500_000 if when_busy == "newest" else found.query_ns * 6
+    assert found.total_ns == ends_ns * 10 + found.query_ns * 4
 
 
 def test_a_query_without_an_answer_is_a_warning() -> None:

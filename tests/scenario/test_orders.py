@@ -8,6 +8,7 @@ from scipy import stats
 
 import tailmark
 from tailmark.scenario.base import Order, Scenario, select, whole_passes
+from tailmark.scenario.stream import Stream
 
 SAMPLES = st.integers(1, 60)
 COUNTS = st.integers(1, 300)
@@ -101,6 +102,7 @@ def test_equal_issue_sends_each_sample_equally_often(
         tailmark.Server(target_qps=5),
         tailmark.Server(target_qps=5, arrivals="constant"),
         tailmark.Offline(),
+        Stream(fps=30),
     ],
     ids=str,
 )

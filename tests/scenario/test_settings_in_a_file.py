@@ -10,6 +10,7 @@ import tailmark
 from tailmark import plugins
 from tailmark.errors import ExperimentError
 from tailmark.scenario.base import Scenario
+from tailmark.scenario.stream import Stream
 
 
 def scenario(folder: Path, text: str) -> Scenario:
@@ -37,6 +38,7 @@ def scenario(folder: Path, text: str) -> Scenario:
             "{kind: burst, base_qps: 0, burst_qps: 9, every: 10s, length: 1s, duration: 60s}",
             tailmark.Burst(base_qps=0, burst_qps=9, every="10s", length="1s", duration="60s"),
         ),
+        ("{kind: stream, fps: 30, duration: 9s}", Stream(fps=30, duration="9s")),
         (
             "{kind: ramp, from_qps: 1, to_qps: 9, duration: 60s}",
             tailmark.Ramp(from_qps=1, to_qps=9, duration="60s"),

@@ -1,6 +1,8 @@
 """The simulated queue is the queue that was described, moment by moment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from tailmark.errors import InputError
 from tailmark.records.model import NONE, Status
 from tailmark.scenario.base import Schedule
-from tailmark.scenario.queueing import Queueing
+from tailmark.scenario.queueing import Queueing, WhenBusy
 from tailmark.scenario.simulate import Moments, simulate, simulate_clocked
 
 _HORIZON = 400
@@ -77,13 +79,18 @@ class Oracle:
             self.due[row] = now
             inside = len(self.queue) + sum(map(len, self.serving))
             most = self.queueing.max_outstanding
-            if most is not None and inside >= most:
-                self.status[row] = Status.shed
-                self.gone.add(row)
+            full = most is not None and inside >= most
+            if full or (self.queueing.when_busy == "skip" and inside >= self.queueing.workers):
+                self.leaves(row, Status.shed)
             else:
                 self.queue.append(row)
         self.sent += 1
         return True
+
+    def leaves(self, row: int, status: Status) -> None:
+        """A row goes without an answer."""
+        self.status[row] = status
+        self.gone.add(row)
 
     def looks(self, now: int) -> bool:
         """A free worker begins to collect, or begins what it has collected."""
@@ -96,12 +103,12 @@ class Oracle:
         if len(self.queue) < self.queueing.batch and not waited:
             return False
         worker, self.collecting = self.collecting, None
+        while self.queueing.when_busy == "newest" and len(self.queue) > self.queueing.batch:
+            self.leaves(self.queue.pop(0), Status.shed)
         while (
             self.queue and self.timeout is not None and now - self.due[self.queue[0]] > self.timeout
         ):
-            row = self.queue.pop(0)
-            self.status[row] = Status.timed_out
-            self.gone.add(row)
+            self.leaves(self.queue.pop(0), Status.timed_out)
         taken = self.queue[: self.queueing.batch]
         if taken:
             self.queue = self.queue[len(taken) :]
@@ -134,12 +141,14 @@ def cases(draw: st.DrawFn) -> tuple[Schedule, Queueing, list[int], int | None]:
         due_ns=draw(st.sampled_from([None, np.cumsum(gaps).astype(np.int64)])),
         per_query=per_query,
     )
-    batch = draw(st.integers(1, 4))
+    when_busy: WhenBusy = draw(st.sampled_from(get_args(WhenBusy)))
+    batch = 1 if when_busy == "skip" else draw(st.integers(1, 4))
     queueing = Queueing(
         workers=draw(st.integers(1, 3)),
         batch=batch,
         batch_wait_ns=draw(st.integers(0, 6)) if batch > 1 else 0,
-        max_outstanding=draw(st.none() | st.integers(1, 5)),
+        max_outstanding=draw(st.none() | st.integers(1, 5)) if when_busy == "queue" else None,
+        when_busy=when_busy,
     )
     cost = draw(st.lists(st.integers(0, 6), min_size=rows, max_size=rows))
     return schedule, queueing, cost, draw(st.none() | st.integers(0, 8))
@@ -201,6 +210,35 @@ def test_nothing_is_lost_and_nobody_overtakes(
         assert not (found.status == Status.timed_out).any()
     else:
         assert ((found.started_ns - found.scheduled_ns)[served] <= timeout).all()
+
+
+@given(case=cases())
+def test_to_skip_is_to_have_room_for_those_in_service_alone(
+    case: tuple[Schedule, Queueing, list[int], int | None],
+) -> None:
+    """``skip`` is ``max_outstanding`` of as many as there are workers."""
+    schedule, queueing, cost, timeout = case
+    workers = queueing.workers
+    skipping = Queueing(workers=workers, when_busy="skip")
+    bounded = Queueing(workers=workers, max_outstanding=workers)
+    one, other = (
+        simulate(schedule, policy, cost, timeout_ns=timeout) for policy in (skipping, bounded)
+    )
+    assert told(one) == told(other)
+
+
+@given(case=cases())
+def test_who_is_shed_was_overtaken(
+    case: tuple[Schedule, Queueing, list[int], int | None],
+) -> None:
+    """A newer one came and was begun; the newest of all is always served."""
+    schedule, queueing, cost, _ = case
+    newest = replace(queueing, when_busy="newest", max_outstanding=None)
+    found = simulate(schedule, newest, lambda rows: took(rows, cost))
+    assert found.status[-1] == Status.ok
+    for row in np.flatnonzero(found.status == Status.shed):
+        after = row + 1 + np.argmax(found.status[row + 1 :] == Status.ok)
+        assert found.started_ns[after] >= found.scheduled_ns[after] >= found.scheduled_ns[row]
 
 
 def test_a_round_of_nothing_is_nothing() -> None:

@@ -22,7 +22,7 @@ from tailmark.quality.late import Policy, parse_policy
 from tailmark.records.model import Int64s, Run, Status
 from tailmark.records.store import as_run
 from tailmark.scenario.base import Scenario
-from tailmark.scenario.queueing import Queueing
+from tailmark.scenario.queueing import Queueing, WhenBusy
 from tailmark.scenario.server import Arrivals
 from tailmark.stats.bootstrap import FEWEST, bootstrap_interval, round_weights
 from tailmark.stats.dependence import inflation
@@ -37,6 +37,11 @@ TAIL = 0.05
 PERCENTILES = (50.0, 90.0, 99.0)
 
 _ANOTHER_RATE = 0.05
+_WHEN_BUSY: Mapping[WhenBusy, str] = {
+    "queue": "",
+    "skip": ", skipping what comes when all are busy",
+    "newest": ", taking the newest alone",
+}
 _MOSTLY = 0.5
 _SWEPT = (0.1, 0.95)
 """Of the capacity, the least and the most that a sweep asks for."""
@@ -494,6 +499,7 @@ def _queueing(
         max_outstanding=max_outstanding
         if max_outstanding is not None
         else had.get("max_outstanding"),
+        when_busy=(had.get("when_busy") if max_outstanding is None else None) or "queue",
     )
 
 
@@ -581,7 +587,8 @@ def _words(queueing: Queueing) -> str:
     wait = format_duration(queueing.batch_wait_ns)
     batch = f", batches up to {queueing.batch} (wait {wait})" if queueing.batch > 1 else ""
     most = queueing.max_outstanding
-    return workers + batch + (f", at most {most} outstanding" if most is not None else "")
+    bound = f", at most {most} outstanding" if most is not None else ""
+    return workers + batch + bound + _WHEN_BUSY[queueing.when_busy]
 
 
 def _warnings(
@@ -590,7 +597,7 @@ def _warnings(
     """What a reader must know."""
     warned = []
     workers = load.queueing.workers
-    if math.isfinite(rate) and rate >= capacity:
+    if math.isfinite(rate) and rate >= capacity and not load.queueing.sheds:
         warned.append(
             f"{rate:,.0f} a second is more than the {capacity:,.0f} that are served: the queue "
             "grows without end, so this holds for rounds of this length, and longer ones are worse"

@@ -156,7 +156,7 @@ class Driver:
         closed = schedule.due_ns is None
         backlog = self._backlog(schedule, recording, number)
         queueing = self.queueing
-        plain = queueing.batch == 1 and queueing.max_outstanding is None
+        plain = queueing.batch == 1 and not queueing.sheds
         if not closed and plain and backlog is not None:
             here = self._here(service)
             infer_in_turn(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
-from tailmark.drive.recording import IDLE, SHED, Recording, never_begun
+from tailmark.drive.recording import IDLE, WHY_SHED, Recording, never_begun
 from tailmark.drive.serving import Serve
 from tailmark.drive.waiting import waiter
 from tailmark.drive.watchdog import STOPS
@@ -21,7 +21,7 @@ from tailmark.scenario.queueing import Queueing
 
 
 class OneWorker:
-    """Serves every row as it falls due, first come, first served.
+    """Serves every row as it falls due, in the order they come.
 
     Args:
         serve: Answers a batch of rows.
@@ -46,6 +46,7 @@ class OneWorker:
         self._now = clock.now_ns
         self._wait_until = waiter(clock)
         self._queueing = queueing
+        self._why_shed = WHY_SHED[queueing.when_busy]
         self._patience_ns = patience_ns
         self._backlog = backlog
         self._waiting: deque[int] = deque()
@@ -76,7 +77,7 @@ class OneWorker:
     def _arrive(self, moment: int) -> None:
         """Take in what is due by a moment; who comes to an idle worker was issued only now."""
         recording, due = self._recording, self._recording.due
-        rows, capacity = len(recording), self._queueing.max_outstanding
+        rows, capacity = len(recording), self._queueing.capacity
         while self._arrived < rows and due[self._arrived] <= moment:
             row, at = self._arrived, due[self._arrived]
             self._arrived += 1
@@ -84,7 +85,10 @@ class OneWorker:
             if capacity is None or self._outstanding(at) < capacity:
                 self._waiting.append(row)
             else:
-                recording.fail(row, SHED, int(Status.shed))
+                self._shed(row)
+
+    def _shed(self, row: int) -> None:
+        self._recording.fail(row, self._why_shed, int(Status.shed))
 
     def _outstanding(self, moment: int) -> int:
         leaving = self._leaving
@@ -93,10 +97,13 @@ class OneWorker:
         return len(self._waiting) + len(leaving)
 
     def _take(self) -> list[int]:
-        """A batch of those who have not waited too long."""
+        """A batch of those who have not waited too long; the newest, if these alone count."""
         waiting, due, most = self._waiting, self._recording.due, self._queueing.batch
         if len(waiting) < most and self._queueing.batch_wait_ns:
             self._collect()
+        if self._queueing.when_busy == "newest":
+            while len(waiting) > most:
+                self._shed(waiting.popleft())
         began = self._now()
         batch: list[int] = []
         while waiting and len(batch) < most:
@@ -127,7 +134,7 @@ class OneWorker:
         self._serve(batch)
         recording.serving = IDLE
         self._busy_until = recording.completed[batch[0]]
-        if self._queueing.max_outstanding is not None:
+        if self._queueing.capacity is not None:
             self._leaving.extend([self._busy_until] * len(batch))
 
 

@@ -16,7 +16,8 @@ from tailmark.clock import Clock
 from tailmark.drive.backlog import Backlog
 from tailmark.drive.failures import describe_failure
 from tailmark.drive.meanwhile import meanwhile
-from tailmark.drive.recording import IDLE, SHED, Recording, never_begun
+from tailmark.drive.newest_queue import NewestQueue
+from tailmark.drive.recording import IDLE, WHY_SHED, Recording, never_begun
 from tailmark.drive.serving import Serve
 from tailmark.drive.waiting import SHARED_SPIN_NS, quick_switches, waiter
 from tailmark.errors import QueryNeverReturnedError
@@ -76,7 +77,7 @@ class Pool:
         self._replace = replace
         self._workers = [_Worker(serve) for serve in servers]
         self._gone: list[_Worker] = []
-        self._queue: SimpleQueue[int | None] = SimpleQueue()
+        self._queue: SimpleQueue[int | None] | NewestQueue = SimpleQueue()
         self._taking = threading.Lock()
         self._served: SimpleQueue[int] = SimpleQueue()
         self._broken: QueryNeverReturnedError | None = None
@@ -90,6 +91,8 @@ class Pool:
         """
         self._recording.serving = IDLE
         self._closed = schedule.due_ns is None
+        if self._queueing.when_busy == "newest" and not self._closed:
+            self._queue = NewestQueue(self._queueing.batch, self._shed)
         with quick_switches(), self._working():
             if self._closed:
                 self._in_a_closed_loop(schedule)
@@ -136,7 +139,7 @@ class Pool:
         recording, backlog, put = self._recording, self._backlog, self._queue.put
         due, issued = recording.due, recording.issued
         now, wait_until = self._clock.now_ns, waiter(self._clock, SHARED_SPIN_NS)
-        capacity = self._queueing.max_outstanding
+        capacity = self._queueing.capacity
         queued, moment, last = 0, 0, 0
         for row, at in enumerate(due):
             if at != last:  # a query's samples are handed over together
@@ -147,12 +150,16 @@ class Pool:
                 moment = wait_until(at)
             issued[row] = moment
             if capacity is not None and queued - self._done() >= capacity:
-                recording.fail(row, SHED, int(Status.shed))
+                self._shed(row)
                 continue
             queued += 1
             put(row)
             if self._broken:
                 break
+
+    def _shed(self, row: int) -> None:
+        why = WHY_SHED[self._queueing.when_busy]
+        self._recording.fail(row, why, int(Status.shed))
 
     def _in_a_closed_loop(self, schedule: Schedule) -> None:
         """Issue each query when every sample of the last has left."""

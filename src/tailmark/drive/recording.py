@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tailmark.drive.failures import describe_failure
 from tailmark.records.model import NONE, STAGES, Int64s, Round, Status
 from tailmark.scenario.base import Schedule
+from tailmark.scenario.queueing import WhenBusy
 from tailmark.units import format_duration
 
 _FAILED = int(Status.failed)
@@ -146,3 +147,10 @@ def never_begun(timeout_ns: int) -> str:
 
 
 SHED = "shed: max_outstanding samples were queued or in service"
+
+WHY_SHED: Mapping[WhenBusy, str] = {
+    "queue": SHED,
+    "skip": "shed: every worker was busy",
+    "newest": "shed: a newer one was there before a worker was free",
+}
+"""Of a query that nobody serves."""

@@ -31,7 +31,7 @@ def check_responder(timed: Timed, queueing: Queueing) -> None:
     """Refuse what a system that answers by itself leaves nobody to do.
 
     Raises:
-        SystemSetupError: Stages to time, or workers and batches.
+        SystemSetupError: Stages to time, workers and batches, or samples to skip.
     """
     if timed == "total":
         raise SystemSetupError(
@@ -42,6 +42,11 @@ def check_responder(timed: Timed, queueing: Queueing) -> None:
         raise SystemSetupError(
             "the system answers by itself, so it has its own workers and batches: leave out "
             "system.workers and system.batch"
+        )
+    if queueing.when_busy != "queue":
+        raise SystemSetupError(
+            f"the system answers by itself, so nobody here knows when it is busy, and when_busy is "
+            f"{queueing.when_busy!r}: give max_outstanding, or have the system skip what it will"
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from tailmark.errors import InputError
 from tailmark.records.model import Int32s, Int64s
 
 Order = Literal["fixed", "shuffled", "replacement", "equal-issue"]
@@ -82,6 +83,33 @@ class Paced(Scenario, Protocol):
             InputError: Nobody could send that.
         """
         ...
+
+
+@runtime_checkable
+class Ordered(Scenario, Protocol):
+    """A scenario whose samples follow each other, so that one order alone makes sense."""
+
+    @property
+    def order(self) -> Order:
+        """Which one."""
+        ...
+
+
+def order_of(scenario: Scenario, asked: Order | None) -> Order:
+    """How a scenario's samples are chosen: as it must be, else as asked, else shuffled.
+
+    Raises:
+        InputError: It has an order of its own, and another is asked for.
+    """
+    if not isinstance(scenario, Ordered):
+        return asked or "shuffled"
+    if asked not in (None, scenario.order):
+        kind = scenario.describe().get("kind")
+        raise InputError(
+            f"order is {asked!r} and the samples of scenario {kind!r} follow each other in the "
+            f"order {scenario.order!r}: leave order out"
+        )
+    return scenario.order
 
 
 def select(samples: int, count: int, *, order: Order, seed: int, index: int) -> Int32s:

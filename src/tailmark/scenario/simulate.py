@@ -54,11 +54,12 @@ def simulate(
     *,
     timeout_ns: int | None = None,
 ) -> Moments:
-    """Serve a schedule, first come first served by row.
+    """Serve a schedule, row by row in the order they come.
 
     A free worker takes at once what is waiting, up to a batch. Where that is fewer, and waiting is
     allowed, it begins when the batch is full or the first row has waited for ``batch_wait_ns``;
-    while it collects, no other takes. Of several free workers the one free the longest takes.
+    while it collects, no other takes. Of several free workers the one free the longest takes. Where
+    only the newest are taken, what waits beyond a batch is shed then, the oldest first.
 
     Args:
         schedule: What comes, and when.
@@ -87,7 +88,7 @@ def simulate(
             f"service times of single rows do not say what a batch of up to {queueing.batch} "
             "takes: give a function of the batch's rows"
         )
-    plain = schedule.due_ns is not None and queueing.max_outstanding is None and timeout_ns is None
+    plain = schedule.due_ns is not None and not queueing.sheds and timeout_ns is None
     if plain and queueing.workers == 1:
         return _one_server(schedule, times)
     if plain:
@@ -194,6 +195,7 @@ class _Queue:
                 now = max(now, self._arrival())
                 continue
             now = self._collected(now)
+            self._shed_older(now)
             self._give_up(now)
             rows = self._waiting[self._head : self._head + self._queueing.batch]
             if not rows:
@@ -220,7 +222,7 @@ class _Queue:
 
     def _admit(self, at: int) -> None:
         """The next query, sample by sample."""
-        most = self._queueing.max_outstanding
+        most = self._queueing.capacity
         first, end = self._queries[self._next]
         self._next += 1
         while self._gone and self._gone[0][0] <= at:
@@ -246,6 +248,15 @@ class _Queue:
             self._let_in(now)
         return now
 
+    def _shed_older(self, now: int) -> None:
+        """Rows that newer ones come before, where only the newest are taken."""
+        if self._queueing.when_busy != "newest":
+            return
+        while len(self._waiting) - self._head > self._queueing.batch:
+            self.moments.status[self._waiting[self._head]] = Status.shed
+            self._head += 1
+            self._leaves(now, 1)
+
     def _give_up(self, now: int) -> None:
         """Rows that have waited too long are not begun."""
         while self._head < len(self._waiting):
@@ -258,7 +269,7 @@ class _Queue:
 
     def _leaves(self, at: int, rows: int) -> None:
         self._done_at = max(self._done_at, at)
-        if self._queueing.max_outstanding is not None:
+        if self._queueing.capacity is not None:
             heappush(self._gone, (at, rows))
 
 

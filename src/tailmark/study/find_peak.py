@@ -189,7 +189,7 @@ class _Bench:
         That does not hold of their tail, or where they would send other samples.
         """
         duration_ns = max(_SHORT_NS, round(_SHORT_QUERIES / qps * 1e9))
-        any_sample = self.plan.order in ("shuffled", "replacement")
+        any_sample = self.plan.sample_order in ("shuffled", "replacement")
         if not isinstance(scenario, Server) or not any_sample or self.plan.engine is not None:
             return None
         if scenario.shortened(self._samples, _LONG * duration_ns) is None:
