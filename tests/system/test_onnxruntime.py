@@ -13,6 +13,7 @@ import tailmark
 from tailmark.decode.base import Declared
 from tailmark.decode.classes import Classes
 from tailmark.errors import SystemSetupError
+from tailmark.system.base import with_batch_axis
 from tailmark.system.onnxruntime import OnnxRuntime
 from tailmark.testing import check_system
 
@@ -181,17 +182,53 @@ def test_a_declared_batch_of_another_size_is_refused(tmp_path: Path) -> None:
         eight.check(one())
 
 
-@pytest.mark.parametrize("kind", [TensorProto.STRING, TensorProto.BFLOAT16])
-def test_an_input_of_a_type_numpy_lacks_is_refused_and_named(tmp_path: Path, kind: int) -> None:
+def echo(path: Path, kind: int, shape: list[Any]) -> OnnxRuntime:
+    """A model that gives back what it takes."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    return OnnxRuntime(model=saved(path, [node], {"x": (kind, shape)}, {"y": (kind, shape)}))
+
+
+def test_an_input_of_a_type_numpy_lacks_is_refused_and_named(tmp_path: Path) -> None:
     """There is no array to give it."""
-    path = saved(
-        tmp_path / "words.onnx",
-        [helper.make_node("Identity", ["x"], ["y"])],
-        {"x": (kind, [1, 4])},
-        {"y": (kind, [1, 4])},
-    )
-    with pytest.raises(SystemSetupError, match="input 'x' takes tensor"):
-        OnnxRuntime(model=path).open().check(one())
+    system = echo(tmp_path / "echo.onnx", TensorProto.BFLOAT16, [1, 4])
+    with pytest.raises(SystemSetupError, match=r"input 'x' takes tensor\(bfloat16\)"):
+        system.open().check(one())
+
+
+@pytest.mark.parametrize("dtype", [np.str_, np.object_])
+def test_texts_are_fed_as_they_are(tmp_path: Path, dtype: Any) -> None:
+    """Of any length and any script, in an array of texts or of objects."""
+    system = echo(tmp_path / "echo.onnx", TensorProto.STRING, ["N", "utterances"])
+    texts = ["", "Oh my God, he\u2019s lost it.", "\u4f60\u597d \U0001f600"]
+    batch = with_batch_axis(np.array(texts, dtype=dtype))
+    check_system(system, batch)
+    predictor = system.open()
+    assert predictor.predict(batch).tolist() == [texts]
+    assert predictor.describe()["inputs"] == {"x": "str [N, utterances]"}
+
+
+@pytest.mark.parametrize(
+    ("batch", "says"),
+    [
+        (one("float32", 1, 2), r"takes str \[N, 2\] and the workload gives float32 \[1, 2\]"),
+        (np.array(["a", "b"]), r"takes str \[N, 2\] and the workload gives str \[2\]"),
+        (np.array([["a", 3]], object), r"takes str \[N, 2\] and the workload gives object"),
+        (np.array([[b"a", b"b"]]), r"takes str \[N, 2\] and the workload gives \|S1"),
+    ],
+)
+def test_what_is_no_text_is_refused_before_timing(tmp_path: Path, batch: Any, says: str) -> None:
+    """Numbers, bytes and other objects; and texts of another shape."""
+    system = echo(tmp_path / "echo.onnx", TensorProto.STRING, ["N", 2])
+    with pytest.raises(SystemSetupError, match=says):
+        system.open().check(batch)
+
+
+def test_texts_are_refused_by_a_model_of_numbers(model: Path) -> None:
+    """The other way round."""
+    with pytest.raises(
+        SystemSetupError, match=r"takes float32 \[N, 4\] and the workload gives str"
+    ):
+        OnnxRuntime(model=model).open().check(np.array([["a", "b", "c", "d"]]))
 
 
 def test_two_inputs_are_fed_by_name(tmp_path: Path) -> None:

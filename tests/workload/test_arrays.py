@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailmark.errors import WorkloadError
+from tailmark.records.ragged import Ragged
 from tailmark.testing import check_workload
 from tailmark.workload.arrays import Arrays, read_npz
+
+RAGGED = Ragged.of([[1, 2], [], [3]], np.int64)
 
 
 @pytest.fixture
@@ -41,6 +44,57 @@ def test_several_arrays_are_inputs_by_name(file: Path) -> None:
     assert samples.references is None
 
 
+@pytest.mark.parametrize(
+    "references",
+    [
+        np.array([0.5, -2.5, 1e9]),
+        np.array([[0.5, 1], [2, 3], [4, 5]], np.float32),
+        np.arange(3 * 4 * 2, dtype=np.uint8).reshape(3, 4, 2),
+        np.array([[-1, 2], [3, -1], [5, 6]]),
+        np.array([True, False, True]),
+        np.array(["yes", "no", "maybe so"]),
+    ],
+)
+def test_references_of_any_kind_are_kept_as_they_are(tmp_path: Path, references: Any) -> None:
+    """Values, label maps, several labels a sample, truths and texts; from a file, too."""
+    np.savez(tmp_path / "samples.npz", inputs=np.zeros(3), references=references)
+    for workload in (
+        Arrays(path=tmp_path / "samples.npz"),
+        Arrays(inputs=np.zeros(3), references=references),
+    ):
+        check_workload(workload)
+        kept = workload.open().references
+        assert kept.dtype == references.dtype
+        assert np.array_equal(kept, references)
+
+
+def test_references_may_be_rows_of_different_lengths_or_come_by_column(file: Path) -> None:
+    """Rows from code; columns from a file, too."""
+    assert Arrays(inputs=np.zeros(3), references=RAGGED).open().references is RAGGED
+    by_column = {"items": RAGGED, "values": [0.5, 1, 2]}
+    workload = Arrays(inputs=np.zeros(3), references=by_column)
+    check_workload(workload)
+    kept = workload.open().references
+    assert kept["items"] is RAGGED
+    assert kept["values"].tolist() == [0.5, 1, 2]
+    of_file = Arrays(path=file, input="pixels", reference=("label", "hints"))
+    check_workload(of_file)
+    columns = of_file.open().references
+    assert {name: values.tolist() for name, values in columns.items()} == {
+        "label": [0, 1, 2, 1, 0],
+        "hints": [0, 1, 2, 3, 4],
+    }
+
+
+def test_an_input_and_a_column_of_references_may_have_the_same_name() -> None:
+    """They are told apart by what they are for."""
+    workload = Arrays(inputs={"boxes": np.zeros((3, 4))}, references={"boxes": RAGGED})
+    samples = workload.open()
+    assert samples.references["boxes"] is RAGGED
+    sample: Any = samples.load(0)
+    assert sample["boxes"].tolist() == [0, 0, 0, 0]
+
+
 def test_it_keeps_the_workload_contract(file: Path) -> None:
     """From a file, from memory, with one input and with several."""
     check_workload(Arrays(path=file, input="pixels", reference="label"))
@@ -59,7 +113,7 @@ def test_it_keeps_the_workload_contract(file: Path) -> None:
         ({"reference": "labels"}, r"no array 'labels' \(did you mean 'label'\?\)"),
         ({"input": ("pixels", "hint")}, r"no array 'hint' \(did you mean 'hints'\?\)"),
         ({"classes": 2}, "sample 2 has label 2, labels are 0 to 1"),
-        ({"reference": "pixels"}, r"references of shape \(5, 4\) and type float64"),
+        ({"reference": ("label", "pixel")}, r"no array 'pixel' \(did you mean 'pixels'\?\)"),
     ],
 )
 def test_settings_that_do_not_fit_the_file_are_named(
@@ -80,7 +134,13 @@ def test_settings_that_do_not_fit_the_file_are_named(
             r"differ in length \(inputs 3, references 2",
         ),
         ({"inputs": {"a": np.zeros(3), "b": np.zeros(4)}}, r"differ in length \(a 3, b 4\)"),
-        ({"inputs": np.zeros(2), "references": [0.5, 1.0]}, "give integer labels"),
+        ({"inputs": np.zeros(2), "references": [0.5, np.nan]}, "a reference that is NaN or inf"),
+        ({"inputs": np.zeros(2), "references": [None, 1]}, "'references' is of type object: give"),
+        ({"inputs": np.zeros(2), "references": [[1], [1, 2]]}, "give them as a Ragged"),
+        (
+            {"inputs": np.zeros(2), "references": {"values": [0.5, 1], "items": RAGGED}},
+            r"differ in length \(inputs 2, values 2, items 3\)",
+        ),
         ({"inputs": np.zeros(2), "references": [0, -2]}, "sample 1 has label -2"),
         ({"inputs": np.float64(3)}, "array 'inputs' is a single number"),
         ({"inputs": np.zeros(1), "references": 3}, "array 'references' is a single number"),

@@ -25,6 +25,7 @@ _TYPES = {
     "tensor(int64)": "int64",
     "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
+    "tensor(string)": "str",
 }
 
 _LOCATION = re.compile(rb"\n\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])")
@@ -184,10 +185,11 @@ class _Session:
             )
         for name, (dtype, shape) in self._inputs.items():
             values = given[name]
-            if values.dtype != dtype or not _fits(values.shape, shape):
+            held = _type_of(values)
+            if held != dtype or not _fits(values.shape, shape):
                 raise SystemSetupError(
                     f"input {name!r} takes {dtype} {_shown(shape)} and the workload gives "
-                    f"{values.dtype} {_shown(values.shape)}: change the workload's preprocessing "
+                    f"{held} {_shown(values.shape)}: change the workload's preprocessing "
                     "or arrays to fit"
                 )
 
@@ -207,6 +209,14 @@ class _Session:
             "outputs": self._outputs,
             "device": ort.get_device(),
         }
+
+
+def _type_of(values: Any) -> str:
+    """Texts are ``str``, in an array of their own type or as objects: the runtime takes both."""
+    texts = values.dtype.kind == "U" or (
+        values.dtype.kind == "O" and all(isinstance(one, str) for one in values.flat)
+    )
+    return "str" if texts else str(values.dtype)
 
 
 def _fits(shape: tuple[int, ...], declared: list[int | str | None]) -> bool:
