@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from tailmark.analysis.summary import Summary, summarize
     from tailmark.analysis.what_if import WhatIf, what_if
     from tailmark.decode.classes import Classes
+    from tailmark.decode.detections import Detections
+    from tailmark.decode.fastestdet import FastestDet
     from tailmark.decode.labels import Labels
+    from tailmark.decode.yolox import Yolox
     from tailmark.drive.loadgen.settings import LoadGen
     from tailmark.experiment import Experiment
     from tailmark.experiment_file import load_experiment
@@ -35,8 +38,10 @@ if TYPE_CHECKING:
     from tailmark.mlperf.check.submission import check_submission
     from tailmark.mlperf.compliance import comply
     from tailmark.mlperf.package import package_submission
+    from tailmark.quality.custom import Masked, PerSample, additive
     from tailmark.quality.deadlines import quality_at_deadlines
     from tailmark.records.model import Round, Run
+    from tailmark.records.ragged import Ragged
     from tailmark.records.store import open_run
     from tailmark.rehearsal import rehearse
     from tailmark.report.html import write_report
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from tailmark.scenario.replay import Replay
     from tailmark.scenario.server import Server
     from tailmark.scenario.single_stream import SingleStream
+    from tailmark.scenario.stream import Stream
     from tailmark.stats.estimate import Estimate
     from tailmark.stopping import Until
     from tailmark.study.demo import demo
@@ -57,46 +63,63 @@ if TYPE_CHECKING:
     from tailmark.system.onnxruntime import OnnxRuntime
     from tailmark.workload.arrays import Arrays
     from tailmark.workload.coco import Coco
+    from tailmark.workload.dialogues import Dialogues
     from tailmark.workload.digits import Digits
     from tailmark.workload.images import Images
     from tailmark.workload.preprocess import Preprocess
+    from tailmark.workload.questions import Questions
+    from tailmark.workload.scenes import Scenes
+    from tailmark.workload.segmentation import Segmentation
 
 _HOMES = {
     "Arrays": "workload.arrays",
     "Burst": "scenario.burst",
     "Callback": "system.callback",
     "Classes": "decode.classes",
+    "Coco": "workload.coco",
     "Comparison": "analysis.comparison",
     "Compliance": "analysis.compliance",
     "Decided": "analysis.decided",
+    "Detections": "decode.detections",
+    "Dialogues": "workload.dialogues",
     "Digits": "workload.digits",
     "DigitsNetwork": "system.digits",
     "Estimate": "stats.estimate",
     "Experiment": "experiment",
     "Extremes": "analysis.extremes",
+    "FastestDet": "decode.fastestdet",
     "FindPeak": "analysis.peak",
     "Function": "system.function",
     "HalfWidth": "analysis.stopping",
     "Images": "workload.images",
     "Labels": "decode.labels",
     "LoadGen": "drive.loadgen.settings",
+    "Masked": "quality.custom",
     "MlperfResult": "analysis.mlperf",
     "MultiStream": "scenario.multi_stream",
     "Offline": "scenario.offline",
     "OnnxRuntime": "system.onnxruntime",
+    "PerSample": "quality.custom",
     "Prediction": "analysis.prediction",
     "Preprocess": "workload.preprocess",
+    "Questions": "workload.questions",
+    "Ragged": "records.ragged",
     "Ramp": "scenario.ramp",
     "Replay": "scenario.replay",
     "Reported": "analysis.reported",
     "Rjsd": "analysis.convergence",
     "Round": "records.model",
     "Run": "records.model",
+    "Scenes": "workload.scenes",
+    "Segmentation": "workload.segmentation",
     "Server": "scenario.server",
     "SingleStream": "scenario.single_stream",
+    "Stream": "scenario.stream",
     "Summary": "analysis.summary",
     "Until": "stopping",
     "WhatIf": "analysis.what_if",
+    "Yolox": "decode.yolox",
+    "additive": "quality.custom",
     "audit": "machine",
     "capacity_qps": "analysis.service_times",
     "check_submission": "mlperf.check.submission",
@@ -130,37 +153,50 @@ __all__ = [
     "Burst",
     "Callback",
     "Classes",
+    "Coco",
     "Comparison",
     "Compliance",
     "Decided",
+    "Detections",
+    "Dialogues",
     "Digits",
     "DigitsNetwork",
     "Estimate",
     "Experiment",
     "Extremes",
+    "FastestDet",
     "FindPeak",
     "Function",
     "HalfWidth",
     "Images",
     "Labels",
     "LoadGen",
+    "Masked",
     "MlperfResult",
     "MultiStream",
     "Offline",
     "OnnxRuntime",
+    "PerSample",
     "Prediction",
     "Preprocess",
+    "Questions",
+    "Ragged",
     "Ramp",
     "Replay",
     "Reported",
     "Rjsd",
     "Round",
     "Run",
+    "Scenes",
+    "Segmentation",
     "Server",
     "SingleStream",
+    "Stream",
     "Summary",
     "Until",
     "WhatIf",
+    "Yolox",
+    "additive",
     "audit",
     "capacity_qps",
     "check_submission",

@@ -178,7 +178,7 @@ def test_a_steady_run_is_a_run_for_all_that_reads_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "given_", "says"),
     [
-        ("single-stream", {}, "'single-stream' has none: measure server, replay, burst"),
+        ("single-stream", {}, "'single-stream' has none: measure server, stream, replay, burst"),
         ("unknown", {}, "queries that do not wait"),
         ("offline", {}, "queries that do not wait"),
         ("ramp", {}, "the rate of a ramp changes all the time"),

@@ -46,7 +46,8 @@ class Grades:
         deadlines_ns: Shape (deadlines,).
         on_time: Share of the queries on time, shape (rounds, deadlines).
         quality: Under the late policy, shape (rounds, deadlines); None without references.
-        ideal: Quality with no deadline on the same samples, shape (rounds,); None likewise.
+        ideal: Quality with no deadline on the same samples, shape (rounds,); None likewise. Under
+            ``stale`` rows without an answer keep the newest before them.
         loss: Late answers being wrong, shape (rounds, deadlines, len(losses)); None likewise.
         losses: What it is split into: `LOSSES`, or `LOSSES_OF_SETS`; `delivered` comes first.
         streak: Longest row of late answers in issue order, shape (rounds, deadlines).
@@ -88,6 +89,7 @@ class Lent:
 
 
 _AT_ONCE = np.zeros(1, dtype=np.int64)
+_FOREVER = np.array([NEVER - 1], dtype=np.int64)
 
 
 def check_time(run: Run, time: str | None) -> str:
@@ -213,6 +215,8 @@ def grade(
         else:
             loss[r] = _losses(one, rows.score, late, punctual, deadlines_ns)
             ideal[r] = rows.score.sum() / n
+        if policy.kind == "stale":  # what is shed sees the newest answer before it for good
+            ideal[r] = quality_by_deadline(rows, grader, policy).at(_FOREVER)[0]
     graded = grader is not None
     return Grades(
         deadlines_ns=deadlines_ns,

@@ -1,6 +1,6 @@
 """How queries came and how they were served, in words; of an imported run, what is known of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailmark.units import format_duration
@@ -60,9 +60,11 @@ def _any(given: Mapping[str, Any]) -> list[str]:
     return [f"{key} {value}" for key, value in given.items() if key not in _SAID_ANYWAY]
 
 
+_WHEN_BUSY = {"skip": "skipping while busy", "newest": "only the newest served"}
+
 _SAID_ANYWAY = ("kind", "duration", "queries")
 
-_WORDS = {
+_WORDS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "single-stream": lambda _: [],
     "server": _server,
     "multi-stream": _multi_stream,
@@ -70,6 +72,7 @@ _WORDS = {
     "replay": _replay,
     "burst": _burst,
     "ramp": _ramp,
+    "stream": lambda given: [f"{given['fps']:g} frames/s"] if "fps" in given else [],
 }
 
 
@@ -78,6 +81,8 @@ def _service(experiment: Mapping[str, Any]) -> list[str]:
     system = experiment.get("system", {})
     workers, batch = system.get("workers", 1), system.get("batch", 1)
     said = [f"{workers} workers"] if workers > 1 else []
+    if system.get("when_busy", "queue") != "queue":
+        said.append(_WHEN_BUSY.get(system["when_busy"], str(system["when_busy"])))
     if batch > 1:
         wait = system.get("batch_wait_ns", 0)
         said.append(

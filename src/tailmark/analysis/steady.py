@@ -20,7 +20,7 @@ from tailmark.units import format_duration, parse_duration
 
 RAMP = "5s"
 BLOCKS = 30
-OPEN = ("server", "replay", "burst", "ramp")
+OPEN = ("server", "stream", "replay", "burst", "ramp")
 """The scenarios that do not wait for answers."""
 
 _FEWEST_QUERIES = 10

@@ -260,7 +260,7 @@ def summarize(
             *_warnings(run, seen, policy, grader),
             *(_untold(untold) if not deadlines else ()),
             *disagreements(run),
-            *_too_short(run, labels),
+            *(_too_short(run, labels) if policy.kind != "stale" else ()),
             *([limited] if limited else []),
             *steady.warnings,
         ),
