@@ -26,7 +26,7 @@ def bounded(reference: float, answer: float | None) -> float:
     return answer
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), wide=st.booleans())
 def test_the_root_mean_squared_error_is_that_of_what_is_there(
     data: st.DataObject, *, wide: bool
@@ -56,7 +56,7 @@ def test_the_root_mean_squared_error_is_that_of_what_is_there(
         assert metric.error(value) ** 2 == pytest.approx(expected**2, abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), metric=st.sampled_from([MeanAbsoluteError, RootMeanSquaredError]))
 def test_arrays_are_graded_alike(data: st.DataObject, metric: Any) -> None:
     """Of both errors, with the answers on time."""

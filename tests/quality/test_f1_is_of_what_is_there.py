@@ -43,7 +43,7 @@ def slow(
     return float(f1_score(true, answered, labels=classes, average=metric.average, zero_division=0))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), kind=st.integers(0, 4))
 def test_dialogues_are_graded_as_the_utterances_that_are_there(
     data: st.DataObject, kind: int
@@ -70,7 +70,7 @@ def test_dialogues_are_graded_as_the_utterances_that_are_there(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), metric=st.sampled_from(METRICS))
 def test_one_label_a_sample_is_a_dialogue_of_one(data: st.DataObject, metric: Any) -> None:
     """Plain arrays are graded alike, any output answering any sample."""

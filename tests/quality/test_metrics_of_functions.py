@@ -35,7 +35,7 @@ def closeness(outputs: Any, references: Any) -> Any:
     return np.exp(-np.abs(outputs - references))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_function_is_given_the_answers_that_are_there(data: st.DataObject) -> None:
     """Rows in their order; where there is no answer, nothing stands in its place."""

@@ -54,7 +54,7 @@ GAIN = st.sampled_from([0.0, 0.5, 1.0, 3.0])
 RELEVANT = st.lists(st.dictionaries(st.integers(0, 7), GAIN, max_size=5), min_size=1, max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     data=st.data(),
     kind=st.sampled_from(KINDS),

@@ -97,7 +97,7 @@ def metric_of(kind: str, label: int) -> Any:
     return known[kind]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), kind=st.sampled_from(KINDS))
 def test_all_pixels_are_graded_together(data: st.DataObject, kind: str) -> None:
     """Answers may replace each other, come late or never, and name what is no class."""
@@ -115,7 +115,7 @@ def test_all_pixels_are_graded_together(data: st.DataObject, kind: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), kind=st.sampled_from(KINDS))
 def test_over_images_each_is_graded_by_itself(data: st.DataObject, kind: str) -> None:
     """What an image has not and was not answered is found whole there."""

@@ -48,7 +48,8 @@ class ByClass:
     @classmethod
     def of(cls, totals: Floats) -> Self:
         """From counts in the order of `answered`; shape (sets, counts)."""
-        true, wrong, right = (part[:, :-1] for part in np.split(totals, 3, axis=1))
+        n = totals.shape[1] // 3
+        true, wrong, right = (totals[:, k * n : (k + 1) * n - 1] for k in range(3))
         return cls(right, wrong + right, true)
 
     @property

@@ -233,7 +233,7 @@ class _MaskedGrader:
 
     def _each(self, sets: Sequence[Set]) -> Iterator[float]:
         for k, one in enumerate(sets):
-            # As much as is lost by waiting may be lost by starting: neither is ever twice the best.
+            # Who waits about as long as starting takes never spends much more than twice the least.
             if self._spent_s >= self._metric.patience_s and k + 1 < len(sets) and self._others:
                 yield from self._others.map(sets[k:])
                 return

@@ -7,7 +7,7 @@ class, and so is any label that no reference has. So each value is that of sciki
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
@@ -16,7 +16,7 @@ import numpy as np
 from tailmark.errors import InputError, MetricError
 from tailmark.quality.base import Arrivals, Floats, SetGrader, column
 from tailmark.quality.by_class import ByClass, answered, how_many, ratio
-from tailmark.quality.counted import Entries, totals
+from tailmark.quality.counted import Counted, Entries
 from tailmark.quality.reading import rows_of
 from tailmark.quality.spelling import spelled
 from tailmark.records.model import Int32s, Int64s
@@ -188,6 +188,10 @@ class _LabelGrader:
     labels: _Labels
     value: Callable[[ByClass], Floats]
 
+    @cached_property
+    def _counted(self) -> Counted:
+        return Counted(self.labels)
+
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """The share of each answer's labels that are right; of no utterances, all."""
         there = np.flatnonzero(outputs >= 0)
@@ -202,7 +206,7 @@ class _LabelGrader:
         return worth
 
     def by_deadline(self, arrivals: Arrivals, deadlines_ns: Int64s) -> Floats:
-        return self.value(ByClass.of(totals(self.labels, arrivals, deadlines_ns)))
+        return self.value(ByClass.of(self._counted.totals(arrivals, deadlines_ns)))
 
 
 def _numbered(labels: Ragged, classes: Int64s) -> Ragged:

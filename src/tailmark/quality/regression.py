@@ -7,6 +7,7 @@ Where an answer is several numbers, each counts.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from tailmark.errors import InputError, MetricError
 from tailmark.quality.base import Arrivals, Floats, Grader, SetGrader, column
 from tailmark.quality.by_class import ratio
-from tailmark.quality.counted import Entries, by_row, totals
+from tailmark.quality.counted import Counted, Entries
 from tailmark.quality.spelling import spelled
 from tailmark.records.model import Int32s, Int64s
 
@@ -129,6 +130,10 @@ class _SquaredGrader(_Errors):
 
     counts = 3
 
+    @cached_property
+    def _counted(self) -> Counted:
+        return Counted(self)
+
     def absent(self, samples: Int32s) -> Entries:
         """A row, without an answer."""
         row = np.arange(len(samples))
@@ -145,12 +150,12 @@ class _SquaredGrader(_Errors):
         """What each row's error leaves of 1."""
         worth = np.zeros(len(samples))
         there = np.flatnonzero(outputs >= 0)
-        worth[there] = _quality(by_row(self, samples[there], outputs[there]))
+        worth[there] = _quality(self._counted.by_row(samples[there], outputs[there]))
         return worth
 
     def by_deadline(self, arrivals: Arrivals, deadlines_ns: Int64s) -> Floats:
         """What the error of all leaves of 1."""
-        return _quality(totals(self, arrivals, deadlines_ns))
+        return _quality(self._counted.totals(arrivals, deadlines_ns))
 
 
 def _quality(counts: Floats) -> Floats:

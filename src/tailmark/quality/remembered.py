@@ -1,15 +1,17 @@
-"""What is known of a pair of sample and output, asked once for each pair."""
+"""What is known of samples and outputs already, and is not asked again."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from tailmark.quality.rows import taken
 from tailmark.records.columns import joined
 from tailmark.records.model import Column, Int32s, Int64s
 
 C = TypeVar("C", bound=Column)
+T = TypeVar("T")
 
 
 class Remembered(Generic[C]):
@@ -43,3 +45,25 @@ class Remembered(Generic[C]):
         self._pairs = np.insert(self._pairs, at, pairs)
         self._place = np.insert(self._place, at, place)
         return more if self._held is None else cast("C", joined([self._held, more]))
+
+
+class Latest(Generic[T]):
+    """A function of rows that remembers what it gave last.
+
+    A round's rows are asked of several times, and the next round's are often the same.
+
+    Args:
+        ask: From arrays of shape (rows,).
+    """
+
+    def __init__(self, ask: Callable[..., T]) -> None:
+        self._ask = ask
+        self._latest: tuple[tuple[npt.NDArray[Any], ...], T] | None = None
+
+    def __call__(self, *rows: npt.NDArray[Any]) -> T:
+        """What is known of these rows."""
+        if self._latest is not None and all(map(np.array_equal, self._latest[0], rows)):
+            return self._latest[1]
+        found = self._ask(*rows)
+        self._latest = tuple(one.copy() for one in rows), found
+        return found

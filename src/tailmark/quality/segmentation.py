@@ -23,7 +23,7 @@ import numpy.typing as npt
 from tailmark.errors import InputError, MetricError
 from tailmark.quality.base import Arrivals, Floats, Grader, SetGrader, column
 from tailmark.quality.by_class import ByClass, answered, how_many, known_mean
-from tailmark.quality.counted import Entries, by_row, totals
+from tailmark.quality.counted import Counted, Entries
 from tailmark.quality.reading import rows_of
 from tailmark.quality.remembered import Remembered
 from tailmark.quality.spelling import spelled
@@ -305,13 +305,17 @@ class _ByImage:
     pixels: _Pixels
     value: Value
 
+    @cached_property
+    def _counted(self) -> Counted:
+        return Counted(self.pixels)
+
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """Each image by itself; an answer where there is nothing to find is right."""
         worth = np.zeros(len(samples))
         for first in range(0, len(samples), _ROWS):
             some = slice(first, first + _ROWS)
             there = first + np.flatnonzero(outputs[some] >= 0)
-            counts = ByClass.of(by_row(self.pixels, samples[there], outputs[there]))
+            counts = ByClass.of(self._counted.by_row(samples[there], outputs[there]))
             worth[there] = np.nan_to_num(self.value(counts), nan=1.0)
         return worth
 
@@ -320,4 +324,4 @@ class _ByImage:
 class _MaskGrader(_ByImage):
     def by_deadline(self, arrivals: Arrivals, deadlines_ns: Int64s) -> Floats:
         """All images together."""
-        return self.value(ByClass.of(totals(self.pixels, arrivals, deadlines_ns)))
+        return self.value(ByClass.of(self._counted.totals(arrivals, deadlines_ns)))
