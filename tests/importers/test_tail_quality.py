@@ -15,14 +15,17 @@ import tailmark
 from importers.published import (
     Published,
     changed,
+    detr,
     emotion_flow,
     graded_as_published,
+    hybrid_nets,
     mobilenet,
     some_times,
     vicuna,
     write,
 )
-from tailmark.errors import InputError, StoreError
+from tailmark.errors import InputError, MetricError, StoreError
+from tailmark.quality.score import Score
 from tailmark.records.model import Status
 
 
@@ -86,25 +89,25 @@ def test_the_run_says_what_it_is_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "task", "suffix", "share"),
+    ("held", "task", "suffix", "metric", "ideal"),
     [
-        (emotion_flow(), "emotion-flow", ".json", 3 / 5),
-        (vicuna(), "vicuna", ".json", 2 / 4),
-        (emotion_flow(), "EmotionFlow", ".pkl", 3 / 5),
+        # Of five utterances: F1 of the right one 1, 2/3, 0 and 2/3, and one, one, one and two.
+        (emotion_flow(), "emotion-flow", ".json", "f1_weighted", (1 + 2 / 3 + 0 + 2 * 2 / 3) / 5),
+        (emotion_flow(), "EmotionFlow", ".pkl", "f1_weighted", (1 + 2 / 3 + 0 + 2 * 2 / 3) / 5),
+        (vicuna(), "vicuna", ".json", "top1", 2 / 4),
     ],
 )
 def test_labels_and_letters_are_graded(
-    held: Published, task: str, suffix: str, share: float, tmp_path: Path
+    held: Published, task: str, suffix: str, metric: str, ideal: float, tmp_path: Path
 ) -> None:
     """Utterances and answers to questions, written as JSON or as pickles."""
     run = tailmark.import_tail_quality(
         held.write(tmp_path / "in", suffix), out=tmp_path / "run", task=task
     )
-    ideal = tailmark.summarize(run).ideal
-    assert ideal is not None
-    assert ideal.value == pytest.approx(share)
-    f1 = any("weighted F1" in one for one in run.manifest.warnings)
-    assert f1 == (task != "vicuna")
+    summary = tailmark.summarize(run)
+    assert summary.metric == metric
+    assert summary.ideal is not None
+    assert summary.ideal.value == pytest.approx(ideal)
 
 
 def test_letters_are_numbered_by_the_references(tmp_path: Path) -> None:
@@ -119,19 +122,65 @@ def test_letters_are_numbered_by_the_references(tmp_path: Path) -> None:
     assert run.outputs["labels"][list(first), 0].tolist() == [0, 2, 4, 3]
 
 
-@pytest.mark.parametrize("task", ["detr", "hybridnets", "lightgcn"])
-def test_a_task_without_a_metric_gives_its_times(task: str, tmp_path: Path) -> None:
-    """Punctuality is told, and a sentence says why no quality is."""
-    times = some_times(3, 4)
-    per_user = {batch: [[1, 2], [3]] for batch in (1, 2, 3)}
-    held = Published(times, per_user, {1: [], 2: [], 3: []})
-    run = tailmark.import_tail_quality(held.write(tmp_path / "in"), out=tmp_path / "run", task=task)
-    assert len(run.references) == (6 if task == "lightgcn" else 3)
+def test_images_are_known_by_their_numbers(tmp_path: Path) -> None:
+    """COCO's, which come several to a batch."""
+    held = detr(images=5, at_once=2)
+    run = tailmark.import_tail_quality(
+        held.write(tmp_path / "DETR_ONNX", ".json"), out=tmp_path / "run"
+    )
+    images = [image["id"] for image in held.references["images"]]
+    assert run.references.ids == tuple(map(str, images))
+    assert [one.query.tolist() for one in run.rounds()] == [[0, 0, 1, 1, 2]] * 4
+    for k, image in enumerate(images):
+        objects = [a for a in held.references["annotations"] if a["image_id"] == image]
+        assert run.references.values["boxes"][k].tolist() == [a["bbox"] for a in objects]
+        assert run.references.values["areas"][k].tolist() == [a["area"] for a in objects]
+        assert run.references.values["crowd"][k].tolist() == [a["iscrowd"] for a in objects]
+
+
+def test_an_image_in_which_nothing_was_found_is_one_that_is_left(tmp_path: Path) -> None:
+    """Nothing says which it is, and no quality depends on it: its objects are missed."""
+    held = detr(images=4)
+    images = [image["id"] for image in held.references["images"]]
+    held = replace(held, results={**held.results, 2: [[]], 4: [[]]})
+    run = tailmark.import_tail_quality(
+        held.write(tmp_path / "in", ".json"), out=tmp_path / "run", task="detr"
+    )
+    assert run.references.ids == tuple(map(str, images))
+    ids = next(run.rounds()).output_id
+    assert ids[1] == ids[3]
+    assert len(run.outputs["boxes"][ids[1]]) == 0
+    alone = tailmark.import_tail_quality(
+        times=tmp_path / "in" / "All_Times.pickle",
+        results=tmp_path / "in" / "result.json",
+        out=tmp_path / "alone",
+        task="detr",
+    )
+    assert alone.references.ids == ("1", "2", "3", "4")
+    assert tailmark.summarize(alone).ideal is None
+
+
+def test_driving_has_no_file_of_references(tmp_path: Path) -> None:
+    """One that lies there is not read, which is said; a batch has as many samples as images."""
+    held = replace(hybrid_nets(sizes=(3, 1)), references={1: [], 2: []})
+    run = tailmark.import_tail_quality(
+        held.write(tmp_path / "HybridNets_PyTorch"), out=tmp_path / "run"
+    )
+    assert run.references.ids == ("1.0", "1.1", "1.2", "2")
+    assert any("'golden.pkl' is not read" in one for one in run.manifest.warnings)
+    assert run.outputs["sample"].tolist() == [0, 1, 2, 3]
+    with pytest.raises(MetricError, match="give on_late another policy than stale"):
+        tailmark.summarize(run, metric=Score("lane_iou"), also=(), on_late="stale")
+
+
+@pytest.mark.parametrize("task", ["detr", "hybridnets", "lightgcn", "vicuna"])
+def test_a_task_s_times_alone_are_enough(task: str, tmp_path: Path) -> None:
+    """Punctuality is told, and no quality."""
+    file = write(tmp_path / "All_Times.pickle", some_times(3, 4))
+    run = tailmark.import_tail_quality(times=file, out=tmp_path / "run", task=task)
     assert run.references.values is None
     assert run.outputs == {}
-    summary = tailmark.summarize(run)
-    assert summary.ideal is None
-    assert any("has no metric here yet" in one for one in summary.warnings)
+    assert tailmark.summarize(run).ideal is None
 
 
 def test_times_alone_are_enough(tmp_path: Path) -> None:

@@ -30,7 +30,12 @@ def tail_quality(
     *,
     times: Annotated[Path | None, typer.Option(help="All_Times.pickle.")] = None,
     results: Annotated[Path | None, typer.Option(help="The answers, by batch.")] = None,
-    references: Annotated[Path | None, typer.Option(help="What is right, by batch.")] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is right, by batch; of detr COCO's annotations, of hybridnets nothing."
+        ),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(
@@ -40,7 +45,10 @@ def tail_quality(
     ] = None,
     out: Out = None,
 ) -> None:
-    """Import result files of the published tail-quality code; nothing in a pickle runs."""
+    """Import result files of the published tail-quality code, and grade them as it does.
+
+    Each task's own metrics are the run's; nothing in a pickle runs.
+    """
     named = directory or times
     if named is None:
         raise InputError("nothing is given to import: give a directory or --times FILE")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,41 @@ Floats = npt.NDArray[np.float64]
 Batches = dict[int, list[Any]]
 """The items of each batch, by batch, ascending."""
 
+LARGEST_VALUES = 10**8
+"""Numbers and texts in the items of all batches: more is a mistake, or made to fill the memory."""
+
+_DEEPEST = 8
+
 _LONGEST_ROUND_S = 9e9
 """Nanoseconds of a round fit an int64."""
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-def _read(path: Path) -> Any:
-    """A file's content: JSON by its name, else a pickle."""
-    if path.suffix.lower() != ".json":
-        return read_pickle(path)
-    content = read_file(path)
+Hook = Callable[[dict[str, Any]], Any]
+"""What becomes of each dictionary of a JSON file as soon as it is read."""
+
+
+def read_json(path: Path, hook: Hook | None = None) -> Any:
+    """A JSON file's content.
+
+    Args:
+        path: The file.
+        hook: Makes what is large small before the rest is read.
+
+    Raises:
+        InputError: It cannot be read, or is no JSON.
+    """
     try:
-        return json.loads(content)
+        text = read_file(path).decode("utf-8-sig")  # the bytes are gone before anything is made
+        return json.loads(text, object_hook=hook)
     except (ValueError, RecursionError):
         raise InputError(f"{str(path)!r} is not JSON, or is cut short: copy it anew") from None
+
+
+def _read(path: Path, hook: Hook | None = None) -> Any:
+    """A file's content: JSON by its name, else a pickle."""
+    return read_json(path, hook) if path.suffix.lower() == ".json" else read_pickle(path)
 
 
 def read_times(path: Path) -> tuple[list[int], dict[str, Floats]]:
@@ -77,15 +97,45 @@ def _seconds(one: object, ids: Sequence[int], path: Path, timer: str, number: in
     return seconds
 
 
-def read_batches(path: Path, ids: Sequence[int]) -> Batches:
-    """The items of each batch; what is no list is one item."""
+def read_batches(path: Path, ids: Sequence[int], hook: Hook | None = None) -> Batches:
+    """The items of each batch; what is no list is one item.
+
+    Args:
+        path: The file.
+        ids: The batches that were timed.
+        hook: As `read_json` has it.
+
+    Raises:
+        InputError: It cannot be read, is no dictionary by batch, or is of other batches.
+    """
     where = repr(str(path))
-    found = _by_batch(_read(path), where)
+    found = _by_batch(_read(path, hook), where)
     _same_batches(found, ids, where, "the times")
     listed = {batch: held if isinstance(held, list) else [held] for batch, held in found.items()}
     items = sum(map(len, listed.values()))
     check_size(items, items, where)
+    values = _count(listed, _DEEPEST, {}, where)
+    if values > LARGEST_VALUES:
+        raise InputError(
+            f"{where} holds {values:,} values, and at most {LARGEST_VALUES:,} are imported: import "
+            "a part of it"
+        )
     return listed
+
+
+def _count(held: object, deepest: int, known: dict[int, int], where: str) -> int:
+    """The values in it; of a list that a pickle names many times, as often as it is named."""
+    if not isinstance(held, dict | list | tuple):
+        return 1
+    if id(held) not in known:
+        if deepest == 0:
+            raise InputError(
+                f"{where} holds lists in lists, more than {_DEEPEST} deep: give the published "
+                "code's file"
+            )
+        inner = held.values() if isinstance(held, dict) else held
+        known[id(held)] = sum(_count(one, deepest - 1, known, where) for one in inner)
+    return known[id(held)]
 
 
 def _by_batch(held: object, where: str) -> dict[int, Any]:
@@ -115,14 +165,24 @@ def _same_batches(found: Mapping[int, Any], ids: Sequence[int], where: str, othe
     )
 
 
-def check_sizes(answered: Batches, right: Batches) -> None:
-    """Refuse references that are not of these results."""
+def read_right(path: Path, answered: Batches) -> Batches:
+    """The references of each batch, one for each of its items.
+
+    Args:
+        path: The file.
+        answered: The results.
+
+    Raises:
+        InputError: It cannot be read, or is not of these results.
+    """
+    right = read_batches(path, list(answered))
     for batch, items in answered.items():
         if len(items) != len(right[batch]):
             raise InputError(
                 f"batch {batch} has {len(items)} results and {len(right[batch])} references: give "
                 "files of the same pass"
             )
+    return right
 
 
 def brief(value: object) -> str:

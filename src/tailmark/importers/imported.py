@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import InputError
+from tailmark.records.columns import content_of
 from tailmark.records.logbook import Logbook
-from tailmark.records.model import NONE, Int32s, Manifest, References, Round, Run
+from tailmark.records.model import (
+    NONE,
+    Column,
+    Columns,
+    Int32s,
+    Manifest,
+    References,
+    Round,
+    Run,
+)
+from tailmark.records.ragged import Ragged
 from tailmark.records.store import RunWriter, open_run
 
 LARGEST_ROWS = 10**9
@@ -36,9 +47,9 @@ class Imported:
         source: Whose files they were: ``tail-quality``, ``csv``, ``loadgen``.
         files: Which.
         ids: One a sample; unique.
-        references: Labels, shape (samples,); None where nobody knows what is right.
-        answers: The distinct answers in the order in which they are first seen, best label first,
-            shape (answers, ranks); None where there are none.
+        references: As `References.values` has them; None where nobody knows what is right.
+        answers: By column, in the order in which they are first seen; None where there are none.
+        metrics: By which they are graded where nobody says, the first before all.
         names: The labels of numbers 0, 1, …, where they were text.
         count: How many rounds.
         rounds: Makes the rounds; their ``output_id`` is a row of ``answers``.
@@ -55,8 +66,9 @@ class Imported:
     source: str
     files: tuple[Path, ...]
     ids: tuple[str, ...]
-    references: npt.NDArray[np.int64] | None
-    answers: Labels | None
+    references: Column | Columns | None
+    answers: Columns | None
+    metrics: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
     count: int
     rounds: Callable[[], Iterator[Round]]
@@ -84,18 +96,22 @@ def write_run(found: Imported, out: str | Path) -> Run:
         StoreError: It cannot be written, or holds something else.
     """
     manifest = _manifest(found)
+    answers = dict(found.answers or {})
+    ragged = [name for name, column in answers.items() if isinstance(column, Ragged)]
+    # Row by row the number that the run knows an answer by; the last stands for `NONE`, as -1 does.
+    number = np.full(len(next(iter(answers.values()), ())) + 1, NONE, dtype=np.int32)
     with RunWriter(out) as writer:
         try:
-            log = Logbook(writer, manifest, ("labels",))
+            log = Logbook(writer, manifest, tuple(answers), ragged)
             log.begin(References(ids=found.ids, values=found.references), found.warnings)
             known = 0
             for one in found.rounds():
                 upto = max(known, int(one.output_id.max(initial=NONE)) + 1)
-                if found.answers is not None:
-                    for answer in found.answers[known:upto]:
-                        log.outputs.number((answer,))
+                for row in range(known, upto):
+                    answer = tuple(np.asarray(column[row]) for column in answers.values())
+                    number[row] = log.outputs.number(answer)
                 known = upto
-                log.add(one, {})
+                log.add(replace(one, output_id=number[one.output_id]), {})
             log.end("complete")
         except BaseException:
             _unwrite(writer.path)
@@ -137,7 +153,9 @@ def distinct(answers: Labels) -> tuple[Labels, Int32s]:
     return values[order], place[inverse.reshape(-1)]
 
 
-def agreement(references: npt.NDArray[np.int64] | None, answers: Labels | None) -> tuple[str, ...]:
+def agreement(
+    references: npt.NDArray[np.integer[Any]] | None, answers: npt.NDArray[np.integer[Any]] | None
+) -> tuple[str, ...]:
     """A doubt where not one answer is a label that any sample has."""
     if references is None or answers is None or np.isin(answers, references).any():
         return ()
@@ -148,7 +166,7 @@ def agreement(references: npt.NDArray[np.int64] | None, answers: Labels | None) 
 
 def _manifest(found: Imported) -> Manifest:
     ids = "\n".join(found.ids).encode()
-    labels = found.references.tobytes() if found.references is not None else b""
+    labels = content_of(found.references) if found.references is not None else b""
     decode = {"decode": {"kind": "imported", "classes": list(found.names)}} if found.names else {}
     return Manifest(
         tailmark=version("tailmark"),
@@ -165,7 +183,7 @@ def _manifest(found: Imported) -> Manifest:
             **decode,
             "rounds": found.count,
             "timed": found.timed,
-            "quality": {},
+            "quality": _quality(found.metrics),
             **({"require": dict(found.require)} if found.require else {}),
         },
         design_id=uuid.uuid4().hex,
@@ -184,6 +202,14 @@ def _manifest(found: Imported) -> Manifest:
         reported=found.reported,
         warnings=(_UNKNOWN,),
     )
+
+
+def _quality(metrics: tuple[str, ...]) -> dict[str, Any]:
+    """What the experiment declares of them."""
+    if not metrics:
+        return {}
+    first, *others = metrics
+    return {"metric": first, **({"also": others} if others else {})}
 
 
 def _digest(files: tuple[Path, ...]) -> str:

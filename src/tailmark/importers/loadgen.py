@@ -343,7 +343,7 @@ def _found(
         files=tuple(file for test in tests for file in test.files),
         ids=tuple(names.get(int(s), str(s)) for s in sent),
         references=right,
-        answers=answers,
+        answers=None if answers is None else {"labels": answers},
         count=len(rounds),
         rounds=_maker(rounds, sent, output_ids, scenario),
         timed="total" if timed else UNTIMED,

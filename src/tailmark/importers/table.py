@@ -125,7 +125,7 @@ def import_csv(
         files=(file,),
         ids=rows.ids,
         references=rows.references,
-        answers=rows.answers,
+        answers=None if rows.answers is None else {"labels": rows.answers},
         names=rows.names,
         count=rows.rounds,
         rounds=lambda: _rounds(rows),
