@@ -98,7 +98,8 @@ def test_answers_of_any_length_keep_their_numbers_after_resuming(data: st.DataOb
 def test_columns_join_where_they_are_of_one_kind(a: Any, b: Any) -> None:
     """The rows of the one, then those of the other; a narrower one is filled by nothing."""
     kinds = [("ragged", 0) if isinstance(x, Ragged) else ("plain", x.ndim) for x in (a, b)]
-    if kinds[0] != kinds[1]:
+    shapes = [x.shape[1:] if kind[1] > 2 else () for x, kind in zip((a, b), kinds, strict=True)]
+    if kinds[0] != kinds[1] or shapes[0] != shapes[1]:
         with pytest.raises(InputError, match="cannot stand in for each other"):
             joined([a, b])
         return

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tailmark
+from tailmark.decode.base import Declared
 from tailmark.decode.labels import Labels
 from tailmark.scenario.base import Schedule
 from tailmark.system.base import Predictor

@@ -9,6 +9,7 @@ import numpy as np
 from tailmark.analysis.grading import check_time
 from tailmark.analysis.load import scenario_words
 from tailmark.errors import InputError, nearest
+from tailmark.records.columns import content_of
 from tailmark.records.model import Run
 
 ALLOWABLE = ("contents", "labels", "timed", "scenario", "order")
@@ -139,14 +140,28 @@ def _unlike_labels(a: Any, b: Any) -> list[Unlike]:
     if a is None and b is None:
         return []
     if a is None or b is None:
-        held = ["none" if values is None else f"{len(values)} labels" for values in (a, b)]
+        held = ["none" if values is None else f"{_rows(values)} labels" for values in (a, b)]
     else:
-        # A reference may be a label or a row of anything.
-        if np.array_equal(a, b):
+        if content_of(a) == content_of(b):
             return []
-        others = sum(not np.array_equal(x, y) for x, y in zip(a, b, strict=False))
-        held = [f"{len(a)} labels", f"{others} of them others"]
+        held = [f"{_rows(a)} labels", _others(a, b)]
     return [Unlike(name="labels", a=held[0], b=held[1], bars=True)]
+
+
+def _others(a: Any, b: Any) -> str:
+    """How many references are others, where the runs have references of one kind."""
+    columns = [values if isinstance(values, Mapping) else {"": values} for values in (a, b)]
+    if columns[0].keys() != columns[1].keys():
+        return "others"
+    differ = np.zeros(min(_rows(a), _rows(b)), dtype=np.bool_)
+    for name, one in columns[0].items():
+        pairs = zip(one, columns[1][name], strict=False)
+        differ |= np.array([not np.array_equal(x, y) for x, y in pairs], dtype=np.bool_)
+    return f"{differ.sum()} of them others"
+
+
+def _rows(values: Any) -> int:
+    return len(next(iter(values.values()))) if isinstance(values, Mapping) else len(values)
 
 
 def _telling(run: Run) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from tailmark.stats.forecast import Forecast
 SHIFTS = np.sinh(np.linspace(-3, 3, 61)) * 0.8  # from −8 to 8, where everything is decided
 _SURE = 1e-6
 _PER_UNIT = 10**9
-_MOST, _LEAST = 200, 50
-_ROWS = 200_000
+_MOST, _LEAST = 100, 40
+_ROWS = 100_000
 _TINY = 1e-12
 
 

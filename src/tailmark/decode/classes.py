@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.decode.base import BadOutputError, Declared, Decode
+from tailmark.decode.best import best_few
 from tailmark.decode.label_map import NO_LABEL, read_label_map
 from tailmark.errors import SystemSetupError
 from tailmark.records.catalogue import Answer
@@ -61,15 +62,7 @@ class Classes:
                 raise BadOutputError(f"output has {scores.size} scores, the first had {count}")
             if np.isnan(scores).any():
                 raise BadOutputError("output has NaN")
-            # A stable sort of the few that can be among the best ranks ties in class order.
-            if top < count:
-                floor = np.partition(scores, count - top)[count - top]
-                candidates = np.flatnonzero(scores >= floor)
-            else:
-                candidates = np.arange(count)
-            # Backwards and back again: descending without a minus, which unsigned types lack.
-            worst_first = np.argsort(scores[candidates][::-1], kind="stable")
-            best = candidates[::-1][worst_first[::-1][:top]]
+            best = best_few(scores, top)
             with np.errstate(over="ignore"):  # beyond float32 is infinite
                 return labels[best], scores[best].astype(np.float32)
 

@@ -63,6 +63,8 @@ def joined(several: Sequence[Column]) -> Column:
     ranks = {one.ndim for one in plain}
     if len(plain) < len(several) or len(ranks) > 1:
         raise InputError("answers of different kinds cannot stand in for each other")
+    if ranks != {2} and len({one.shape[1:] for one in plain}) > 1:
+        raise InputError("answers of different shapes cannot stand in for each other")
     if ranks == {2}:
         width = max(one.shape[1] for one in plain)
         plain = [_widened(one, width) for one in plain]

@@ -33,8 +33,10 @@ class Ragged:
         """
         parts = [np.asarray(row, dtype=dtype).reshape(-1, *inner) for row in rows]
         lengths = np.array([0, *map(len, parts)], dtype=np.int64)
+        # An empty list is of no type of its own, and would make numbers of whole ones.
+        some = [part for part in parts if len(part)] or parts
         empty = np.empty((0, *inner), dtype=np.float64 if dtype is None else dtype)
-        return cls(np.concatenate(parts) if parts else empty, np.cumsum(lengths))
+        return cls(np.concatenate(some) if some else empty, np.cumsum(lengths))
 
     def __len__(self) -> int:
         """Rows."""

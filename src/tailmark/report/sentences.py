@@ -30,6 +30,10 @@ _NAMES = {
     "iou": "IoU",
     "mae": "1 − MAE/penalty",
     "rmse": "1 − RMSE/penalty",
+    "matched_ap50": "AP at IoU .50",
+    "matched_recall": "recall",
+    "score": "score",
+    "mean_accuracy": "mean accuracy",
 }
 _SETTINGS = re.compile(r"[@:]")
 _POLICIES = {
