@@ -25,16 +25,16 @@ imports: .venv/ready
 	$(BIN)/lint-imports
 
 pytest: .venv/ready browser
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: .venv/ready
-	$(BIN)/pip install --quiet -e ".[loadgen]"
+	$(BIN)/pip install --quiet -e ".[loadgen]" faster-coco-eval hotcoco
 	for script in harness_overhead issue_rate lateness time_to_summary quality_every_deadline \
-			round_bootstrap poisson_binomial loadgen_import start_up; do \
+			average_precision f1_and_ndcg round_bootstrap poisson_binomial loadgen_import start_up; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 simulations: .venv/ready

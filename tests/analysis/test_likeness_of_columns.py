@@ -40,8 +40,8 @@ def test_alike_they_are_compared() -> None:
 def test_unlike_they_are_refused_and_it_is_said_how_many_differ() -> None:
     """One image shows another thing."""
     other = detecting(Ragged.of([[1], [1, 1]], np.int64))
-    with pytest.raises(InputError, match="labels .*1 of them others"):
+    with pytest.raises(InputError, match=r"labels .*1 of them others"):
         compare(detecting(), other, metric="ap50", deadlines=[4])
     labels = replace(other, references=replace(other.references, values=np.array([0, 0])))
-    with pytest.raises(InputError, match="labels .*others"):
+    with pytest.raises(InputError, match=r"labels .*others"):
         compare(detecting(), labels, metric="ap50", deadlines=[4])
