@@ -84,7 +84,7 @@ def test_the_document_has_the_documented_keys() -> None:
     assert set(document["lateness"]) == {"p50_ns", "p99_ns", "max_ns"}
     assert set(document["cold_start"]) == {"open_ns", "first_query_ns", "first_query_medians"}
     quality = document["quality"]
-    assert set(quality) == {"metric", "ideal", "on_late", "at", "reach"}
+    assert set(quality) == {"metric", "ideal", "on_late", "at", "also", "reach"}
     assert set(quality["reach"][0]) == {"quality", "deadline_ns"}
     at = quality["at"][0]
     assert set(at) == {

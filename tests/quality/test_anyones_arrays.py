@@ -201,6 +201,6 @@ def test_bad_arrays_are_refused_in_a_sentence(changes: dict[str, Any], says: str
 def test_an_unknown_metric_lists_the_known_ones() -> None:
     """A misspelt metric is met by the nearest one and the list."""
     with pytest.raises(
-        UnknownNameError, match=r"'top-1' \(did you mean 'top1'\?\): known are top1"
+        UnknownNameError, match=r"'top-1' \(did you mean 'top1'\?\): known are accuracy, ap"
     ):
         _grade(metric="top-1")

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 from tailmark.drive.recording import Recording
@@ -18,7 +19,8 @@ _MARGIN = 3  # a gap must hold so many typical times
 class Backlog:
     """A round's outputs on their way to the records.
 
-    Workers append from any thread; one thread settles.
+    Workers append from any thread. Whoever settles, one thread at a time decodes, and is done with
+    all that was there when it returns: a system that writes into the same arrays again may go on.
 
     Append ``(row, output)``, or ``(rows, output)`` of a batch.
 
@@ -47,6 +49,7 @@ class Backlog:
         self.hold = hold
         self._now = now
         self._typical_ns = 0.0
+        self._settling = Lock()
         self.held: deque[tuple[int | Sequence[int], Any]] = deque()
         self.append = self.held.append
 
@@ -59,6 +62,8 @@ class Backlog:
         """Decode everything."""
         while self.held:
             self._settle_one()
+        with self._settling:  # what another thread took is decoded too
+            pass
 
     def settle_before(self, moment_ns: int) -> None:
         """Once half of what may wait does, decode what can be decoded well before a moment.
@@ -76,12 +81,16 @@ class Backlog:
             self._typical_ns += _TYPICAL_SHARE * (now() - began - self._typical_ns)
 
     def _settle_one(self) -> None:
-        rows, output = self.held.popleft()
-        if isinstance(rows, int):
-            rows = (rows,)
-        try:
-            for row, one in zip(rows, split(output, len(rows)), strict=True):
-                self._recording.output_id[row] = self._number(self._decode(one, self._order[row]))
-        except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
-            for row in rows:
-                self._recording.fail(row, cause)
+        with self._settling:
+            if not self.held:  # another thread came first
+                return
+            rows, output = self.held.popleft()
+            if isinstance(rows, int):
+                rows = (rows,)
+            try:
+                for row, one in zip(rows, split(output, len(rows)), strict=True):
+                    answer = self._decode(one, self._order[row])
+                    self._recording.output_id[row] = self._number(answer)
+            except Exception as cause:  # noqa: BLE001 - a plug-in's decoder may raise anything
+                for row in rows:
+                    self._recording.fail(row, cause)
