@@ -1,6 +1,5 @@
 """The experiment file: YAML to an experiment, checked to the last key before anything runs."""
 
-import dataclasses
 import os
 import re
 import typing
@@ -9,22 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tailmark import plugins
 from tailmark.drive.loadgen.settings import LoadGen
 from tailmark.drive.service import Timed
 from tailmark.errors import ExperimentError, InputError, nearest
 from tailmark.experiment import Experiment
+from tailmark.recipes import build, check_keys, validated
 from tailmark.scenario.base import Order
 from tailmark.scenario.queueing import Queueing
 from tailmark.stopping import Until
 from tailmark.units import parse_duration
 
 _ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding", "when_busy")
-
-_TAG = re.compile(r"function-|(int|float|str|bool|path|tuple|list|literal|dict)\b.*$|NoneType$")
-"""How pydantic names the branches of a union: no part of a setting's name."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -70,7 +67,7 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     for override in overrides:
         _override(document, override)
     try:
-        schema = _validated(_Schema, _expanded(document))
+        schema = validated(_Schema, _expanded(document))
         return _assembled(schema, path)
     except InputError as cause:
         raise ExperimentError(f"{str(path)!r}: {cause}") from cause
@@ -94,10 +91,10 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
     quality = schema.quality.model_dump()
     quality["deadlines"] = [str(d) for d in quality["deadlines"]]
     return Experiment(
-        workload=_plugin("workloads", "workload", workload, folder, ("order",)),
-        system=_plugin("systems", "system", system, folder, _ANY_SYSTEM),
-        decode=_plugin("decoders", "system.decode", decode, folder),
-        scenario=_plugin("scenarios", "scenario", dict(schema.scenario), folder),
+        workload=build("workloads", "workload", workload, folder, ("order",)),
+        system=build("systems", "system", system, folder, _ANY_SYSTEM),
+        decode=build("decoders", "system.decode", decode, folder),
+        scenario=build("scenarios", "scenario", dict(schema.scenario), folder),
         order=order,
         timeout_ns=timeout_ns,
         isolate=isolate,
@@ -126,10 +123,10 @@ def _queueing(system: dict[str, Any]) -> Queueing:
             )
     most = system.pop("max_outstanding", None)
     return Queueing(
-        workers=_validated(int, system.pop("workers", 1), "system.workers"),
-        batch=_validated(int, batch.get("max", 1), "system.batch.max"),
+        workers=validated(int, system.pop("workers", 1), "system.workers"),
+        batch=validated(int, batch.get("max", 1), "system.batch.max"),
         batch_wait_ns=parse_duration(batch.get("wait", "0ms"), "system.batch.wait"),
-        max_outstanding=_validated(int | None, most, "system.max_outstanding"),
+        max_outstanding=validated(int | None, most, "system.max_outstanding"),
         when_busy=system.pop("when_busy", "queue"),
     )
 
@@ -144,18 +141,18 @@ def _engine(given: Any, folder: Path) -> LoadGen | None:
         raise ExperimentError(
             f"engine is {given!r}: write tailmark, loadgen, or {{kind: loadgen, min_duration: 60s}}"
         )
-    _known_keys(LoadGen, settings, "engine")
+    check_keys(LoadGen, settings, "engine")
     for name in ("user_conf", "audit"):  # which are read when the recipe is made
         if isinstance(settings.get(name), str):
             settings[name] = folder / Path(settings[name]).expanduser()
-    engine: LoadGen = _validated(LoadGen, settings, "engine")
+    engine: LoadGen = validated(LoadGen, settings, "engine")
     return engine
 
 
 def _rounds(given: Any) -> int | Until:
     """A number, or ``{until: {RULE: TARGET, …}, at_most: N}``."""
     if not isinstance(given, dict):
-        return int(_validated(int, given, "rounds"))
+        return int(validated(int, given, "rounds"))
     known = ("until", "at_most")
     for key in given:
         if key not in known:
@@ -165,7 +162,7 @@ def _rounds(given: Any) -> int | Until:
     for key, example in zip(known, ("{half_width: 0.005, of: mean}", "500"), strict=True):
         if key not in given:
             raise ExperimentError(f"rounds.{key} is missing: give it, such as {key}: {example}")
-    at_most = _validated(int, given["at_most"], "rounds.at_most")
+    at_most = validated(int, given["at_most"], "rounds.at_most")
     return Until(_stopping_rule(given["until"]), at_most=at_most)
 
 
@@ -184,8 +181,8 @@ def _stopping_rule(until: Any) -> Any:
     if len(named) > 1:
         raise ExperimentError(f"rounds.until names {' and '.join(named)}: give one of them")
     recipe = plugins.load("stopping", named[0])
-    _known_keys(recipe, until, "rounds.until")
-    return _validated(recipe, until, "rounds.until")
+    check_keys(recipe, until, "rounds.until")
+    return validated(recipe, until, "rounds.until")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -241,71 +238,3 @@ def _variable(match: re.Match[str]) -> str:
             f"the variable {match[1]!r} is not set: set it, or write ${{{match[1]}:-default}}"
         )
     return found
-
-
-def _plugin(
-    group: str, where: str, options: dict[str, Any], folder: Path, common: tuple[str, ...] = ()
-) -> Any:
-    """Build a recipe from its ``kind`` and settings."""
-    kind = options.pop("kind", None)
-    if not isinstance(kind, str):
-        known = ", ".join(plugins.names(group))
-        raise ExperimentError(f"{where} has no kind: write kind: and one of {known}")
-    recipe = plugins.load(group, kind)
-    _known_keys(recipe, options, where, common)
-    return _with_folder(_validated(recipe, options, where), folder)
-
-
-def _known_keys(
-    recipe: Any, options: dict[str, Any], where: str, common: tuple[str, ...] = ()
-) -> None:
-    hints = typing.get_type_hints(recipe)
-    known = [f.name for f in dataclasses.fields(recipe)]
-    for key, value in options.items():
-        if key not in known:
-            allowed = [*known, *common]
-            raise ExperimentError(
-                f"{where} has no setting {key!r}{nearest(str(key), allowed)}: "
-                f"it has {', '.join(['kind', *allowed] if '.' not in where else allowed)}"
-            )
-        if dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
-            _known_keys(hints[key], value, f"{where}.{key}")
-
-
-def _validated(kind: Any, options: Any, where: str = "") -> Any:
-    """Check types; the first thing wrong becomes one sentence."""
-    try:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind.model_validate(options)
-        return TypeAdapter(kind).validate_python(options)
-    except ValidationError as cause:
-        raise ExperimentError(_sentence(cause, kind, where)) from cause
-
-
-def _sentence(cause: ValidationError, kind: Any, where: str) -> str:
-    first = cause.errors()[0]
-    parts = [str(part) for part in first["loc"] if not _TAG.match(str(part))]
-    name = ".".join([where, *parts] if where else parts)
-    if first["type"] == "extra_forbidden":
-        known = list(_Quality.model_fields if len(parts) > 1 else kind.model_fields)
-        return (
-            f"there is no setting {name!r}{nearest(parts[-1], known)}: known are {', '.join(known)}"
-        )
-    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
-        return f"{name} is missing: give it"
-    expected = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{name} is {first['input']!r}: it {expected}"
-
-
-def _with_folder(recipe: Any, folder: Path) -> Any:
-    """Make the recipe's relative paths relative to the experiment's folder."""
-    changes = {}
-    for one, hint in typing.get_type_hints(type(recipe)).items():
-        value = getattr(recipe, one, None)
-        if isinstance(value, Path) and _is_path(hint):
-            changes[one] = folder / value.expanduser()
-    return dataclasses.replace(recipe, **changes) if changes else recipe
-
-
-def _is_path(hint: Any) -> bool:
-    return hint is Path or Path in typing.get_args(hint)

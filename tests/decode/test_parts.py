@@ -108,7 +108,7 @@ def test_warnings_name_their_part() -> None:
         ({"a": {"kind": "maks"}}, r"no decoder is called 'maks' \(did you mean 'mask'\?\)"),
         (
             {"a": {"kind": "mask", "colum": "road"}},
-            r"parts\.a has no setting 'colum' \(did you mean 'column'\?\): it has output, kind",
+            r"parts\.a has no setting 'colum' \(did you mean 'column'\?\): it has layout",
         ),
         ({"a": {"kind": "mask", "threshold": "x"}}, r"parts\.a\.threshold is 'x': it should be"),
         ({"a": {"kind": "mask", "layout": "hwc"}}, r"parts\.a\.layout is 'hwc': it should be 'n"),

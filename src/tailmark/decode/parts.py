@@ -1,7 +1,5 @@
 """A model of several tasks: each reads outputs of its own, by a decoder of its own."""
 
-import dataclasses
-import typing
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from tailmark import plugins
 from tailmark.decode.base import BadOutputError, Declared, Decode, Decoder
 from tailmark.errors import SystemSetupError, nearest
+from tailmark.recipes import build
 from tailmark.records.catalogue import Answer
 
 
@@ -116,36 +112,5 @@ def _decoder(name: str, part: Mapping[str, Any], folder: Path) -> Decoder:
         raise SystemSetupError(
             f"{where}.output is {output!r}: give the name of an output, or a list of names"
         )
-    kind = settings.pop("kind", None)
-    if not isinstance(kind, str):
-        known = ", ".join(plugins.names("decoders"))
-        raise SystemSetupError(f"{where} has no kind: write kind: and one of {known}")
-    recipe = plugins.load("decoders", kind)
-    known_settings = [field.name for field in dataclasses.fields(recipe)]
-    for key in settings:
-        if key not in known_settings:
-            raise SystemSetupError(
-                f"{where} has no setting {key!r}{nearest(str(key), known_settings)}: it has "
-                f"{', '.join(['output', 'kind', *known_settings])}"
-            )
-    try:
-        decoder: Decoder = TypeAdapter(recipe).validate_python(settings)
-    except ValidationError as cause:
-        first = cause.errors()[0]
-        setting = f"{where}.{first['loc'][0]}" if first["loc"] else where
-        if first["type"].startswith("missing"):
-            raise SystemSetupError(f"{setting} is missing: give it") from cause
-        says = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
-        raise SystemSetupError(f"{setting} is {first['input']!r}: it {says}") from cause
-    return _with_folder(decoder, folder)
-
-
-def _with_folder(decoder: Any, folder: Path) -> Decoder:
-    """Its paths relative to the folder."""
-    paths = {
-        one: folder / value.expanduser()
-        for one in typing.get_type_hints(type(decoder))
-        if isinstance(value := getattr(decoder, one, None), Path)
-    }
-    relative: Decoder = dataclasses.replace(decoder, **paths)
-    return relative
+    decoder: Decoder = build("decoders", where, settings, folder, common=("output",))
+    return decoder
