@@ -68,7 +68,7 @@ class Data:
     @property
     def images(self) -> int:
         """How many."""
-        return self.latency_ns.shape[1]
+        return int(self.latency_ns.shape[1])
 
     def there(self, index: int, deadline: int) -> Bools:
         """Which images' answers a round has at a deadline."""
