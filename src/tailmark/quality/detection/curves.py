@@ -19,7 +19,7 @@ from tailmark.records.model import Int64s
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Where COCO reads the precision."""
 
-_CELLS = 1 << 15
+_CELLS = 1 << 17
 """Places × thresholds × deadlines that are counted at once: they stay in the cache."""
 
 
