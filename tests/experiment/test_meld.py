@@ -44,7 +44,7 @@ def measured(model: Path, data: Path, out: Path, unit: str) -> tailmark.Run:
 def test_late_ones_are_marked_as_the_field_does(
     model: Path, data: Path, tmp_path: Path, unit: str
 ) -> None:
-    """Without a deadline at least .56; at one, F1 of the labels there, late dialogues gone whole."""
+    """Without a deadline at least .56; at one, F1 of what is there, late dialogues gone whole."""
     run = measured(model, data, tmp_path / "run", unit)
     one = run.stored[0]
     latency = one.latency_ns()
