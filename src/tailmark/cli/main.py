@@ -22,6 +22,7 @@ from tailmark.cli.mlperf import comply, mlperf, package, result
 from tailmark.cli.predict import predict
 from tailmark.cli.report import report
 from tailmark.cli.run import run
+from tailmark.cli.shared import grading_told
 from tailmark.cli.summarize import summarize
 from tailmark.cli.what_if import what_if
 from tailmark.errors import MeasurementError, TailmarkError
@@ -101,7 +102,8 @@ def _common(
 def main() -> None:
     """Run a command; whatever the user can mend ends in one sentence."""
     try:
-        code = app(standalone_mode=False)
+        with grading_told():
+            code = app(standalone_mode=False)
     except TailmarkError as error:
         code = _complain(str(error), error.exit_code)
     except KeyboardInterrupt:

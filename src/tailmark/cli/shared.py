@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tailmark.measurement import Progress
     from tailmark.records.model import Run
 
+_BLINK_S = 0.2
+
 ExperimentFile = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")
 ]
@@ -111,6 +113,35 @@ def progress_bar() -> "Iterator[Callable[[Progress], object] | None]":
             bar.refresh()
 
         yield tell
+
+
+@contextmanager
+def grading_told() -> Iterator[None]:
+    """On a terminal, how many sets a metric that is code has graded: that may take long."""
+    import sys
+    import time
+
+    from tailmark.quality.watched import watch
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    shown = 0.0
+
+    def tell(metric: str, graded: int) -> None:
+        nonlocal shown
+        if time.monotonic() - shown > _BLINK_S:
+            shown = time.monotonic()
+            sys.stderr.write(f"\r{metric} has graded {graded:,} sets of answers")
+            sys.stderr.flush()
+
+    before = watch.set(tell)
+    try:
+        yield
+    finally:
+        watch.reset(before)
+        if shown:
+            sys.stderr.write("\r\033[K")
 
 
 def untimed(run: "Run") -> bool:

@@ -6,7 +6,7 @@ What every decoder of a detector shares. Knows no model.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,30 @@ how sure each is, float32; what it shows in the labels' own numbering, int32. Be
 
 _SURELY_ONE = 1 + 1e-3
 """What a probability may come to by rounding."""
+
+
+class Selecting(Protocol):
+    """The settings that every box decoder has; see `Selection`."""
+
+    @property
+    def score_threshold(self) -> float:
+        """See `Selection`, and so the others."""
+        ...
+
+    @property
+    def iou_threshold(self) -> float | None:
+        """Likewise."""
+        ...
+
+    @property
+    def class_aware(self) -> bool:
+        """Likewise."""
+        ...
+
+    @property
+    def keep(self) -> int:
+        """Likewise."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +72,18 @@ class Selection:
     keep: int
     labels: Int32s | None
     placements: Placements | None
+
+    @classmethod
+    def of(cls, decoder: Selecting, labels: Int32s | None, placements: Placements | None) -> Self:
+        """As a decoder is set."""
+        return cls(
+            score_threshold=decoder.score_threshold,
+            iou_threshold=decoder.iou_threshold,
+            class_aware=decoder.class_aware,
+            keep=decoder.keep,
+            labels=labels,
+            placements=placements,
+        )
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be carried out."""

@@ -82,14 +82,7 @@ class Detections:
         self._check_order()
         labels = None if self.labels is None else read_label_map(self.labels)
         placements = None if self.unit == "image" else placed(declared)
-        selection = Selection(
-            score_threshold=self.score_threshold,
-            iou_threshold=self.iou_threshold,
-            class_aware=self.class_aware,
-            keep=self.keep,
-            labels=labels,
-            placements=placements,
-        )
+        selection = Selection.of(self, labels, placements)
         try:
             _, scores, _ = self._parts(raw)
         except BadOutputError as cause:

@@ -69,14 +69,7 @@ class FastestDet:
         labels = read_label_map(self.labels)
         placements = placed(declared)
         whole = np.array(input_size(placements), dtype=np.float32)
-        selection = Selection(
-            score_threshold=self.score_threshold,
-            iou_threshold=self.iou_threshold,
-            class_aware=self.class_aware,
-            keep=self.keep,
-            labels=labels,
-            placements=placements,
-        )
+        selection = Selection.of(self, labels, placements)
         try:
             first = _grid(raw)
         except BadOutputError as cause:

@@ -65,14 +65,7 @@ class Yolox:
         labels = read_label_map(self.labels)
         placements = placed(declared)
         corner, stride = self._cells(*input_size(placements))
-        selection = Selection(
-            score_threshold=self.score_threshold,
-            iou_threshold=self.iou_threshold,
-            class_aware=self.class_aware,
-            keep=self.keep,
-            labels=labels,
-            placements=placements,
-        )
+        selection = Selection.of(self, labels, placements)
         try:
             first = _rows(raw, len(stride))
         except BadOutputError as cause:

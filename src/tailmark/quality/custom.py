@@ -35,6 +35,7 @@ from tailmark.quality.counted import slots
 from tailmark.quality.processes import Processes
 from tailmark.quality.remembered import Remembered
 from tailmark.quality.rows import as_rows, taken, with_nothing
+from tailmark.quality.watched import watch
 from tailmark.records.model import Int32s, Int64s
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -229,6 +230,8 @@ class _MaskedGrader:
         for done, quality in enumerate(self._each(sets), start=1):
             if self._metric.progress is not None:
                 self._metric.progress(done, len(sets))
+            if (told := watch.get()) is not None:
+                told(self._metric.name, len(self._known) + done)
             yield quality
 
     def _each(self, sets: Sequence[Set]) -> Iterator[float]:
