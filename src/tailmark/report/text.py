@@ -121,11 +121,14 @@ def _losses(summary: Summary) -> Grid:
 
 
 def also_grid(summary: Summary) -> Grid:
-    """All metrics side by side, at the deadlines told in full."""
+    """All metrics side by side, at the deadlines told in full; the tail at the headline's."""
     told = [k for k, at in enumerate(summary.at) if at in _told(summary)]
     header = ["metric", "no deadline"]
     for k in told:
-        header += [f"at {deadline_name(summary.at[k])}", "5 % tail"]
+        header += [
+            f"at {deadline_name(summary.at[k])}",
+            *(["5 % tail"] if k == summary.first else []),
+        ]
     every = [(summary.metric, summary.ideal, summary.at)]
     every += [(one.metric, one.ideal, one.at) for one in summary.also]
     rows = []
@@ -133,7 +136,9 @@ def also_grid(summary: Summary) -> Grid:
         cells = [Cell(metric_name(metric)), share_cell(ideal) if ideal else Cell("")]
         for k in told:
             mean, tail = at[k].mean, at[k].tail
-            cells += [share_cell(mean), share_cell(tail[0.05])] if mean and tail else [Cell("")] * 2
+            cells.append(share_cell(mean) if mean else Cell(""))
+            if k == summary.first:
+                cells.append(share_cell(tail[0.05]) if tail else Cell(""))
         rows.append(cells)
     return Grid("Every metric", header, rows)
 
