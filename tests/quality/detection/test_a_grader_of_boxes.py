@@ -74,6 +74,15 @@ def test_the_score_of_a_category_is_that_of_its_objects() -> None:
         assert grader.scores(one, one).tolist() == [expected]
 
 
+def test_no_more_than_a_hundred_detections_find_anything() -> None:
+    """Of a hundred and one objects, each detected, one is not found."""
+    boxes = [[20 * index, 0, 9, 9] for index in range(101)]
+    sample = {"boxes": boxes, "categories": [1] * 101}
+    one = np.zeros(1, dtype=np.int32)
+    grader = coco.ap.prepare([sample | {"scores": [0.5] * 101}], [sample])
+    assert grader.scores(one, one).tolist() == [100 / 101]
+
+
 @pytest.mark.parametrize("metric", [coco.ap, coco.ar100])
 @pytest.mark.parametrize("left_out", [False, True])
 @pytest.mark.parametrize(

@@ -173,4 +173,4 @@ def test_precision_is_read_where_the_recall_is_reached() -> None:
         first = np.searchsorted(recalls, RECALLS, side="left")
         readings, row = _readings(np.array([objects]))
         assert row.tolist() == [0]
-        assert readings.tolist() == np.bincount(first + 1, minlength=objects + 1).tolist()
+        assert readings.tolist() == [np.bincount(first + 1, minlength=objects + 1).tolist()]

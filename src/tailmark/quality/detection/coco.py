@@ -136,11 +136,12 @@ class _CocoGrader:
         rankings = self.evaluation.rankings(
             self.metric.area, self.metric.most, samples[order], arrivals.output[order]
         )
+        answers = shown.take(order)
         curve = average_precision if self.metric.kind == "ap" else recall
         total = np.zeros(len(deadlines_ns))
         for index, count in zip(self._chosen, objects, strict=True):
             if count.any():
-                total += curve(self._at_iou(rankings[index]), shown.take(order), count)
+                total += curve(self._at_iou(rankings[index]), answers, count)
         known = (objects > 0).sum(axis=0)
         nothing = np.full(len(total), np.nan)
         mean: Floats = np.divide(total, known, out=nothing, where=known > 0)
@@ -154,12 +155,10 @@ class _CocoGrader:
             since[:] = shown.deadlines
             since[arrivals.row[first]] = shown.since[first]
         objects = self.evaluation.to_find(self.metric.area).take(arrivals.sample)
-        counting = Shown(
-            since=np.repeat(since, objects.lengths),
-            until=np.full(len(objects.values), shown.deadlines),
-            deadlines=shown.deadlines,
-        )
-        return counting.counted(objects.values, len(self.evaluation.objects.categories))
+        never = np.full(len(since), shown.deadlines)
+        counting = Shown(since=since, until=never, deadlines=shown.deadlines)
+        row = np.repeat(np.arange(len(since)), objects.lengths)
+        return counting.counted(row, objects.values, len(self.evaluation.objects.categories))
 
     @cached_property
     def _chosen(self) -> Int64s:

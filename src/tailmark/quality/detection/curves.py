@@ -49,7 +49,7 @@ def average_precision(ranking: Ranking, shown: Shown, objects: Int64s) -> Floats
     Returns:
         Shape (deadlines,); 0 where there are no objects.
     """
-    changes = shown.take(ranking.answer).changes() | begins(objects)
+    changes = shown.changes(ranking.answer) | begins(objects)
     total = _total(ranking, shown.only(changes), objects[changes])
     mean: Floats = total[np.cumsum(changes) - 1] / (len(RECALLS) * len(ranking.first))
     return mean
@@ -60,10 +60,11 @@ def _total(ranking: Ranking, shown: Shown, objects: Int64s) -> Floats:
 
     From what is found last to what is found first, a precision being the best from there on.
     """
-    there = _ended(shown.take(ranking.at).at_each().astype(np.int32), 0)
-    count = shown.take(ranking.answer).counted(ranking.before, len(ranking.at)).cumsum(axis=0)
-    count = _ended(np.maximum(count, 1).astype(np.float64), np.inf)
-    out = shown.take(ranking.ignored).at_each().cumsum(axis=0, dtype=np.float64)
+    places = len(ranking.at)
+    there = _ended(shown.at_each(ranking.at).astype(np.int32), 0)
+    count = shown.counted(ranking.answer, ranking.before, places).cumsum(axis=0)
+    count = _ended(count.astype(np.float64), np.inf)
+    out = shown.at_each(ranking.ignored).cumsum(axis=0, dtype=np.float64)
     out = np.concatenate([np.zeros((1, shown.deadlines)), out])
     readings, shift = _readings(objects)
     rank = _found(ranking, shown).astype(np.int32)
@@ -71,7 +72,7 @@ def _total(ranking: Ranking, shown: Shown, objects: Int64s) -> Floats:
     at_once = max(1, _CELLS // rank.size)
     for begin in reversed(range(0, len(ranking.found), at_once)):
         rows = slice(begin, begin + at_once)
-        some = slice(np.flatnonzero(ranking.found[begin] < len(ranking.at))[-1] + 1)
+        some = slice(np.flatnonzero(ranking.found[begin] < places)[-1] + 1)
         found = ranking.found[rows, some]
         new = there.take(found, axis=0)
         ranks = new.copy()
@@ -81,14 +82,16 @@ def _total(ranking: Ranking, shown: Shown, objects: Int64s) -> Floats:
         if len(ranking.ignored):
             precision -= out.take(ranking.passed[rows, some], axis=0)
             precision += out.take(ranking.first[some], axis=0)
+        if precision[0].min() < 1:  # none is there yet, of which none is found
             np.maximum(precision, 1, out=precision)
         np.divide(ranks, precision, out=precision)
         best[some] = _run(np.maximum, precision[::-1], best[some])
         ranks *= new
-        ranks += shift
+        if len(readings) > 1:
+            ranks += shift
         total[some] += np.einsum("ptd,ptd->td", readings.take(ranks), precision)
-    found_total: Floats = total.sum(axis=0)
-    return found_total
+    read: Floats = total.sum(axis=0)
+    return read
 
 
 def _readings(objects: Int64s) -> tuple[Floats, Int64s]:
@@ -101,7 +104,8 @@ def _readings(objects: Int64s) -> tuple[Floats, Int64s]:
         objects: How many are to be found at each deadline, shape (deadlines,).
 
     Returns:
-        One row after another for k from 0 on, and where each deadline's row begins.
+        A row for k from 0 on for each number of objects there is, and where each deadline's row
+        begins in all of them together.
     """
     several, which = np.unique(objects, return_inverse=True)
     count = np.maximum(several, 1)[:, None]
@@ -110,14 +114,14 @@ def _readings(objects: Int64s) -> tuple[Floats, Int64s]:
     first += first / count < RECALLS
     readings = np.zeros((len(several), count.max() + 1))
     np.add.at(readings, (np.arange(len(several))[:, None], np.maximum(first, 1)), 1.0)
-    return readings.ravel(), (which * readings.shape[1]).astype(np.int32)
+    return readings, (which * readings.shape[1]).astype(np.int32)
 
 
 def _found(ranking: Ranking, shown: Shown) -> Int64s:
     """How many objects are found at each threshold; shape (thresholds, deadlines)."""
     row, threshold = np.nonzero(ranking.found < len(ranking.at))
     answers = ranking.at[ranking.found[row, threshold]]
-    return shown.take(answers).counted(threshold, len(ranking.first))
+    return shown.counted(answers, threshold, len(ranking.first))
 
 
 def _ended(rows: npt.NDArray[Any], value: float) -> npt.NDArray[Any]:

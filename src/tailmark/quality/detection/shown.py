@@ -1,6 +1,7 @@
 """Which answers are there at which of several deadlines."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -39,10 +40,12 @@ class Shown:
             since=self.since[answers], until=self.until[answers], deadlines=self.deadlines
         )
 
-    def changes(self) -> Bools:
-        """At which deadlines an answer comes or goes; shape (deadlines,)."""
+    def changes(self, answers: Int64s) -> Bools:
+        """At which deadlines one of these answers comes or goes; shape (deadlines,)."""
         there = np.zeros(self.deadlines + 1, dtype=np.bool_)
-        there[self.since] = there[self.until] = True
+        there[self.since[answers]] = True
+        if self._any_goes:
+            there[self.until[answers]] = True
         return there[:-1]
 
     def only(self, deadlines: Bools) -> Self:
@@ -52,23 +55,31 @@ class Shown:
             since=place[self.since], until=place[self.until], deadlines=int(place[-1])
         )
 
-    def at_each(self) -> Bools:
-        """Whether each is there; shape (answers, deadlines)."""
+    def at_each(self, answers: Int64s) -> Bools:
+        """Whether each of these answers is there; shape (of ``answers``, deadlines)."""
         deadline = np.arange(self.deadlines)
-        return (self.since[:, None] <= deadline) & (deadline < self.until[:, None])
+        there: Bools = self.since[answers, None] <= deadline
+        if self._any_goes:
+            there &= deadline < self.until[answers, None]
+        return there
 
-    def counted(self, group: Int64s, groups: int) -> Int64s:
-        """How many of each group are there; shape (groups, deadlines).
+    def counted(self, answers: Int64s, group: Int64s, groups: int) -> Int64s:
+        """How many of these answers are there, by group; shape (groups, deadlines).
 
         Args:
-            group: Of each answer, shape (answers,).
+            answers: Any, and as often as they count.
+            group: Of each, likewise.
             groups: How many groups there are.
         """
         width = self.deadlines + 1
-        count = np.bincount(group * width + self.since, minlength=groups * width)
-        gone = np.flatnonzero(self.until < self.deadlines)
-        if len(gone):
-            ends = group[gone] * width + self.until[gone]
-            count -= np.bincount(ends, minlength=groups * width)
+        begin = group * width
+        count = np.bincount(begin + self.since[answers], minlength=groups * width)
+        if self._any_goes:
+            count -= np.bincount(begin + self.until[answers], minlength=groups * width)
         found: Int64s = count.reshape(groups, width)[:, :-1].cumsum(axis=1)
         return found
+
+    @cached_property
+    def _any_goes(self) -> bool:
+        """Mostly none does, and then nobody need look."""
+        return bool((self.until < self.deadlines).any())
