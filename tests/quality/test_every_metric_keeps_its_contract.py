@@ -58,6 +58,7 @@ _TAKES = {
     **dict.fromkeys(["top1", "top5", "accuracy", "f1:2"], "labels"),
     **dict.fromkeys(["f1_weighted", "f1_macro", "f1_micro"], "labels"),
     **dict.fromkeys(["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"], "boxes"),
+    "ap50:category=1": "boxes",
     **dict.fromkeys(["ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"], "boxes"),
     **dict.fromkeys(["mean_iou", "iou:1", "pixel_accuracy", "mean_accuracy"], "masks"),
     **dict.fromkeys(["precision@3", "recall@3", "ndcg@3", "mrr@3", "hit_rate@3"], "items"),

@@ -93,6 +93,8 @@ def test_any_recipe_is_read_as_it_is_written(recipe: Recipe) -> None:
         ("mae@5", "metric 'mae@5' has a rank and mae takes none: mae has penalty"),
         ("mae:0", r"penalty is 0\.0: give the error"),
         ("top1:3", "metric 'top1:3' has settings and top1 takes none: write top1"),
+        ("ap50:iou=0.75", "metric 'ap50:iou=0.75' has no setting 'iou': ap50 has category"),
+        ("ap50:category=x", "metric 'ap50:category=x' has 'x' for category: it should be"),
         ("top1@3", "metric 'top1@3' has settings and top1 takes none: write top1"),
         ("exact_match:lower", "has 'lower' for normalize: it should be 'none' or 'squad'"),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 from tailmark import plugins
 from tailmark.errors import InputError, UnknownNameError, nearest
 from tailmark.quality.base import Metric
-from tailmark.quality.spelling import parts, recipe_of
+from tailmark.quality.spelling import changed, parts, recipe_of
 
 _NAMED: dict[str, Metric] = {}
 """Code that was named in this process: whoever measures by it need not name it again to be told."""
@@ -54,6 +54,9 @@ def choose(spec: str, *, code: bool = False) -> Metric:
             f"the metric {name!r} is {found!r}: its entry point must name a metric or a dataclass "
             "of such"
         )
+    if (rank is not None or settings) and hasattr(found, "settable"):
+        other: Metric = changed(found, spec)
+        return other
     if rank is not None or settings:
         raise InputError(f"metric {spec!r} has settings and {name} takes none: write {name}")
     ready: Metric = found

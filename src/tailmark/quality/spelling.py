@@ -4,6 +4,7 @@ Knows no metric: only dataclasses, their fields and their defaults.
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from tailmark.errors import InputError, nearest
@@ -42,7 +43,25 @@ def recipe_of(kind: type, spec: str) -> Any:
     Raises:
         InputError: A setting there is not, is missing, comes twice or does not fit.
     """
-    settings = _settings(kind, spec)
+    return _validated(kind, _settings(kind, spec), spec)
+
+
+def changed(ready: Any, spec: str) -> Any:
+    """A ready recipe with some of its fields set, those in its class's ``settable``.
+
+    Args:
+        ready: A dataclass instance.
+        spec: As `recipe_of` takes it.
+
+    Raises:
+        InputError: As `recipe_of`.
+    """
+    kind = type(ready)
+    had = {f.name: getattr(ready, f.name) for f in dataclasses.fields(kind)}
+    return _validated(kind, {**had, **_settings(kind, spec, kind.settable)}, spec)
+
+
+def _validated(kind: type, settings: dict[str, Any], spec: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -51,10 +70,11 @@ def recipe_of(kind: type, spec: str) -> Any:
         raise InputError(_sentence(cause.errors()[0], spec)) from cause
 
 
-def _settings(kind: type, spec: str) -> dict[str, str]:
+def _settings(kind: type, spec: str, settable: Collection[str] | None = None) -> dict[str, str]:
     """The settings by field, unchecked."""
     name, rank, written = parts(spec)
     known = [f.name for f in dataclasses.fields(kind) if f.compare]
+    known = [one for one in known if settable is None or one in settable]
     has = f"{name} has {', '.join(known) or 'none'}"
     given: list[tuple[str, str]] = []
     if rank is not None:

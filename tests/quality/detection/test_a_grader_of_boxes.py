@@ -168,11 +168,11 @@ def test_metrics_of_the_same_columns_share_their_matches() -> None:
 def test_a_metric_is_named_by_what_differs_from_cocos() -> None:
     """Each of COCO's numbers has its usual name; a setting of another adds to it."""
     named = {
-        "ap50_category3": Coco(iou=0.5, category=3),
+        "ap50:category=3": Coco(iou=0.5, category=3),
         "ap95_small_most10": Coco(iou=0.95, area="small", most=10),
         "ap_most1": Coco(most=1),
         "ar10_iou75": Coco(kind="ar", most=10, iou=0.75),
-        "ar_large_most1_category0": Coco(kind="ar", area="large", most=1, category=0),
+        "ar_large_most1:category=0": Coco(kind="ar", area="large", most=1, category=0),
     }
     assert {metric.name: metric for metric in named.values()} == named
 

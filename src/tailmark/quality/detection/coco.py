@@ -8,7 +8,7 @@ of the rows.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ class Coco:
         InputError: A setting that COCO does not know.
     """
 
+    settable: ClassVar = ("category",)
+
     kind: Kind = "ap"
     iou: float | None = None
     area: Area = "all"
@@ -68,7 +70,7 @@ class Coco:
 
     @property
     def name(self) -> str:
-        """``ap``, ``ap50``, ``ap_small``, ``ar10``; ``ap50_category3``."""
+        """``ap``, ``ap50``, ``ap_small``, ``ar10``; ``ap50:category=3``."""
         percent = "" if self.iou is None else f"{100 * self.iou:.0f}"
         few = str(self.most) if self.area == "all" else ""
         parts = [self.kind + (percent if self.kind == "ap" else few)]
@@ -78,9 +80,8 @@ class Coco:
             parts.append(f"most{self.most}")
         if percent and self.kind == "ar":
             parts.append(f"iou{percent}")
-        if self.category is not None:
-            parts.append(f"category{self.category}")
-        return "_".join(parts)
+        name = "_".join(parts)
+        return name if self.category is None else f"{name}:category={self.category}"
 
     def prepare(self, outputs: Any, references: Any) -> SetGrader:
         """See `Metric.prepare`.
