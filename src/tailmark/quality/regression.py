@@ -6,9 +6,10 @@ Where an answer is several numbers, each counts.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,8 @@ from tailmark.records.model import Int32s, Int64s
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError:
-    """The mean of how far answers are off.
+class _Penalized(ABC):
+    """An error as a share of what no answer counts as.
 
     Args:
         penalty: The error that no answer counts as, in the references' unit; above 0.
@@ -33,6 +34,7 @@ class MeanAbsoluteError:
     """
 
     penalty: float
+    kind: ClassVar[str]
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
@@ -40,10 +42,11 @@ class MeanAbsoluteError:
 
     @property
     def name(self) -> str:
-        """``mae:5``."""
-        return spelled("mae", self)
+        """``mae:5``, ``rmse:5``."""
+        return spelled(self.kind, self)
 
-    def prepare(self, outputs: Any, references: Any) -> Grader:
+    @abstractmethod
+    def prepare(self, outputs: Any, references: Any) -> Grader | SetGrader:
         """See `Metric.prepare`.
 
         Args:
@@ -51,42 +54,32 @@ class MeanAbsoluteError:
                 the penalty.
             references: Likewise, finite.
         """
-        return _AbsoluteGrader(*_read(self.name, outputs, references), self.penalty)
 
     def error(self, quality: float) -> float:
-        """The mean absolute error that a quality stands for."""
+        """The error that a quality stands for."""
         return (1 - quality) * self.penalty
 
 
 @dataclass(frozen=True)
-class RootMeanSquaredError:
-    """The root of the mean of squared errors, over all numbers together.
+class MeanAbsoluteError(_Penalized):
+    """The mean of how far answers are off."""
 
-    Args:
-        penalty: The error that no answer counts as, in the references' unit; above 0.
+    kind = "mae"
 
-    Raises:
-        InputError: A penalty that is none.
-    """
+    def prepare(self, outputs: Any, references: Any) -> Grader:
+        """See `_Penalized.prepare`."""
+        return _AbsoluteGrader(*_read(self.name, outputs, references), self.penalty)
 
-    penalty: float
 
-    def __post_init__(self) -> None:
-        """Refuse settings that mean nothing."""
-        _check(self.penalty)
+@dataclass(frozen=True)
+class RootMeanSquaredError(_Penalized):
+    """The root of the mean of squared errors, over all numbers together."""
 
-    @property
-    def name(self) -> str:
-        """``rmse:5``."""
-        return spelled("rmse", self)
+    kind = "rmse"
 
     def prepare(self, outputs: Any, references: Any) -> SetGrader:
-        """See `MeanAbsoluteError.prepare`."""
+        """See `_Penalized.prepare`."""
         return _SquaredGrader(*_read(self.name, outputs, references), self.penalty)
-
-    def error(self, quality: float) -> float:
-        """The root mean squared error that a quality stands for."""
-        return (1 - quality) * self.penalty
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ is found whole there. Such a metric is additive. The mean accuracy of a lane mas
 sensitivity and specificity, which is reported as lane accuracy.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from operator import attrgetter
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -125,8 +125,8 @@ class IoU:
 
 
 @dataclass(frozen=True)
-class PixelAccuracy:
-    """The share of pixels that are right.
+class _Accuracy(ABC):
+    """What `PixelAccuracy` and `MeanAccuracy` are set by.
 
     Args:
         column: As for `MeanIoU`, and so the others.
@@ -137,6 +137,7 @@ class PixelAccuracy:
     column: str = "mask"
     ignore: int = _IGNORE
     over: Over = "set"
+    kind: ClassVar[str]
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
@@ -144,41 +145,38 @@ class PixelAccuracy:
 
     @property
     def name(self) -> str:
-        """``pixel_accuracy``."""
-        return spelled("pixel_accuracy", self)
+        """``pixel_accuracy``, ``mean_accuracy``."""
+        return spelled(self.kind, self)
 
     def prepare(self, outputs: Any, references: Any) -> Grader | SetGrader:
         """See `MeanIoU.prepare`."""
-        pixels = _Pixels.read(self, outputs, references)
-        return _grader(pixels, attrgetter("accuracy"), self.over)
+        return _grader(_Pixels.read(self, outputs, references), self.value, self.over)
+
+    @abstractmethod
+    def value(self, counts: ByClass) -> Floats:
+        """The quality of several sets; shape (sets,)."""
 
 
 @dataclass(frozen=True)
-class MeanAccuracy:
-    """The mean over classes of the share of each class's pixels that are found.
+class PixelAccuracy(_Accuracy):
+    """The share of pixels that are right."""
 
-    Args:
-        column: As for `MeanIoU`, and so the others.
-        ignore: See there.
-        over: See there.
-    """
+    kind = "pixel_accuracy"
 
-    column: str = "mask"
-    ignore: int = _IGNORE
-    over: Over = "set"
+    def value(self, counts: ByClass) -> Floats:
+        """See `Value`."""
+        return counts.accuracy
 
-    def __post_init__(self) -> None:
-        """Refuse settings that mean nothing."""
-        _check(self.over)
 
-    @property
-    def name(self) -> str:
-        """``mean_accuracy``."""
-        return spelled("mean_accuracy", self)
+@dataclass(frozen=True)
+class MeanAccuracy(_Accuracy):
+    """The mean over classes of the share of each class's pixels that are found."""
 
-    def prepare(self, outputs: Any, references: Any) -> Grader | SetGrader:
-        """See `MeanIoU.prepare`."""
-        return _grader(_Pixels.read(self, outputs, references), _mean_recall, self.over)
+    kind = "mean_accuracy"
+
+    def value(self, counts: ByClass) -> Floats:
+        """See `Value`."""
+        return known_mean(counts.recall)
 
 
 def _mean_iou(counts: ByClass, judged: npt.NDArray[np.bool_]) -> Floats:
@@ -188,10 +186,6 @@ def _mean_iou(counts: ByClass, judged: npt.NDArray[np.bool_]) -> Floats:
 def _iou(counts: ByClass, label: int) -> Floats:
     found: Floats = counts.iou[:, label]
     return found
-
-
-def _mean_recall(counts: ByClass) -> Floats:
-    return known_mean(counts.recall)
 
 
 def _check(over: str) -> None:
