@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from tailmark.errors import InputError
-from tailmark.quality.base import Floats, Grader, column
+from tailmark.quality.base import Floats, Grader, column, score_answers
 from tailmark.quality.reading import rows_of
 from tailmark.quality.spelling import spelled
 from tailmark.records.model import Int32s, Int64s
@@ -86,11 +87,11 @@ class _AnswerGrader:
 
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """Whether each is accepted."""
-        there = np.flatnonzero(outputs >= 0)
-        key = samples[there].astype(np.int64) * self.texts + self.answer[outputs[there]]
-        worth = np.zeros(len(samples))
-        worth[there] = np.isin(key, self.accepted)
-        return worth
+        return score_answers(samples, outputs, self._accepted)
+
+    def _accepted(self, samples: Int32s, outputs: Int32s) -> npt.NDArray[np.bool_]:
+        key = samples.astype(np.int64) * self.texts + self.answer[outputs]
+        return np.isin(key, self.accepted)
 
 
 def as_squad(text: str) -> str:

@@ -6,7 +6,7 @@ other (AP, F1) grades sets: its grader is told which answers each row has from w
 all deadlines asked for at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -56,6 +56,25 @@ class Arrivals:
     output: Int32s
     left_out: bool = False
 
+    @property
+    def replaces(self) -> npt.NDArray[np.bool_]:
+        """Which take the place of the one before; shape (arrivals,)."""
+        found = np.zeros(len(self.row), dtype=np.bool_)
+        found[1:] = self.row[1:] == self.row[:-1]
+        return found
+
+    def until(self, since: Int64s, never: int) -> Int64s:
+        """Until when each is there: since when the one is that takes its place.
+
+        Args:
+            since: When each comes, in any measure of time, shape (arrivals,).
+            never: Of what is not replaced.
+        """
+        found = np.full_like(since, never)
+        replaces = self.replaces
+        found[:-1][replaces[1:]] = since[replaces]
+        return found
+
 
 @runtime_checkable
 class SetGrader(Grader, Protocol):
@@ -95,6 +114,24 @@ class Metric(Protocol):
             MetricError: They are not what this metric grades.
         """
         ...
+
+
+def score_answers(
+    samples: Int32s, outputs: Int32s, worth: Callable[[Int32s, Int32s], npt.NDArray[Any]]
+) -> Floats:
+    """What each row is worth: 0 without an answer, else what is asked of the answers alone.
+
+    Args:
+        samples: Shape (rows,).
+        outputs: Likewise; -1 for no answer.
+        worth: From the samples and outputs of the answers, each of shape (answers,), to as many
+            scores; not asked if there are none.
+    """
+    scores = np.zeros(len(samples))
+    there = np.flatnonzero(outputs >= 0)
+    if len(there):
+        scores[there] = worth(samples[there], outputs[there])
+    return scores
 
 
 def column(held: Any, name: str, metric: str, where: str, way_out: str) -> Any:

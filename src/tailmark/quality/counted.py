@@ -82,12 +82,9 @@ class Counted:
         sample = arrivals.sample[arrivals.row]
         gained = self._gained(sample, arrivals.output)
         change = _summed(gained, since, shape)
-        replaces = np.zeros(len(since), dtype=np.bool_)
-        replaces[1:] = arrivals.row[1:] == arrivals.row[:-1]
+        replaces = arrivals.replaces
         if replaces.any():
-            until = np.full_like(since, len(deadlines_ns))
-            until[:-1][replaces[1:]] = since[replaces]
-            change -= _summed(gained, until, shape)
+            change -= _summed(gained, arrivals.until(since, len(deadlines_ns)), shape)
         if arrivals.left_out:
             change += _summed(self._absent(sample[~replaces]), since[~replaces], shape)
         else:

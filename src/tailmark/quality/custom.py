@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tailmark.errors import InputError, MetricError
-from tailmark.quality.base import Arrivals, Floats, Grader, Metric, SetGrader
+from tailmark.quality.base import Arrivals, Floats, Grader, Metric, SetGrader, score_answers
 from tailmark.quality.counted import slots
 from tailmark.quality.processes import Processes
 from tailmark.quality.remembered import Remembered
@@ -139,11 +139,7 @@ class _PerSampleGrader:
 
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """What the function says of each answer."""
-        worth = np.zeros(len(samples))
-        there = np.flatnonzero(outputs >= 0)
-        if len(there):
-            worth[there] = self._worth(samples[there], outputs[there])
-        return worth
+        return score_answers(samples, outputs, self._worth)
 
     def _ask(self, samples: Int32s, outputs: Int32s) -> Floats:
         name = self.metric.name

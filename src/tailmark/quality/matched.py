@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import InputError, MetricError
-from tailmark.quality.base import Arrivals, Floats, SetGrader, column
+from tailmark.quality.base import Arrivals, Floats, SetGrader, column, score_answers
 from tailmark.quality.reading import rows_of
 from tailmark.quality.score import Addressed
 from tailmark.records.model import NEVER, Int32s, Int64s
@@ -151,15 +151,15 @@ class _MatchedGrader:
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """The share of each sample's objects that are found; of none, all."""
         self.addressed.check(samples, outputs)
-        worth = np.zeros(len(samples))
-        there = np.flatnonzero(outputs >= 0)
-        objects = self.matches.objects.lengths[samples[there]]
-        detections = self.matches.of(outputs[there])
+        return score_answers(samples, outputs, self._share)
+
+    def _share(self, samples: Int32s, outputs: Int32s) -> Floats:
+        objects = self.matches.objects.lengths[samples]
+        detections = self.matches.of(outputs)
         hits = np.concatenate([[0], np.cumsum(self.matches.found[detections.values])])
         found = np.diff(hits[detections.starts])
-        share = np.divide(found, objects, out=np.ones(len(there)), where=objects > 0)
-        worth[there] = np.minimum(share, 1.0)
-        return worth
+        share = np.divide(found, objects, out=np.ones(len(samples)), where=objects > 0)
+        return np.minimum(share, 1.0)
 
     def by_deadline(self, arrivals: Arrivals, deadlines_ns: Int64s) -> Floats:
         """See `SetGrader.by_deadline`."""
@@ -187,9 +187,7 @@ class _MatchedGrader:
 
 def _there(arrivals: Arrivals, deadlines_ns: Int64s) -> Iterator[Bools]:
     """Which answers are there at each deadline, and are not yet replaced; shape (answers,)."""
-    since, until = arrivals.at_ns, np.full(len(arrivals.at_ns), NEVER)
-    replaced = np.flatnonzero(arrivals.row[1:] == arrivals.row[:-1])
-    until[replaced] = since[replaced + 1]
+    since, until = arrivals.at_ns, arrivals.until(arrivals.at_ns, NEVER)
     for deadline in deadlines_ns:
         yield (since <= deadline) & (deadline < until)
 

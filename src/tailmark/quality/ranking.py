@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import InputError, MetricError
-from tailmark.quality.base import Floats, Grader, column
+from tailmark.quality.base import Floats, Grader, column, score_answers
 from tailmark.quality.by_class import ratio
 from tailmark.quality.reading import rows_of
 from tailmark.quality.spelling import spelled
@@ -180,10 +180,9 @@ class _RankingGrader:
 
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """What each list is worth."""
-        there = np.flatnonzero(outputs >= 0)
-        worth = np.zeros(len(samples))
-        worth[there] = self.metric.worth(self._found(samples[there], outputs[there]))
-        return worth
+        return score_answers(
+            samples, outputs, lambda asked, given: self.metric.worth(self._found(asked, given))
+        )
 
     def _found(self, samples: Int32s, outputs: Int32s) -> Found:
         listed = self.listed.take(outputs)

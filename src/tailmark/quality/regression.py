@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import InputError, MetricError
-from tailmark.quality.base import Arrivals, Floats, Grader, SetGrader, column
+from tailmark.quality.base import Arrivals, Floats, Grader, SetGrader, column, score_answers
 from tailmark.quality.by_class import ratio
 from tailmark.quality.counted import Counted, Entries
 from tailmark.quality.spelling import spelled
@@ -107,10 +107,9 @@ class _Errors:
 class _AbsoluteGrader(_Errors):
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """What the mean error leaves of 1."""
-        worth = np.zeros(len(samples))
-        there = np.flatnonzero(outputs >= 0)
-        worth[there] = 1.0 - self.errors(samples[there], outputs[there]).mean(axis=1)
-        return worth
+        return score_answers(
+            samples, outputs, lambda asked, given: 1.0 - self.errors(asked, given).mean(axis=1)
+        )
 
 
 @dataclass(frozen=True)
@@ -141,10 +140,9 @@ class _SquaredGrader(_Errors):
 
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         """What each row's error leaves of 1."""
-        worth = np.zeros(len(samples))
-        there = np.flatnonzero(outputs >= 0)
-        worth[there] = _quality(self._counted.by_row(samples[there], outputs[there]))
-        return worth
+        return score_answers(
+            samples, outputs, lambda asked, given: _quality(self._counted.by_row(asked, given))
+        )
 
     def by_deadline(self, arrivals: Arrivals, deadlines_ns: Int64s) -> Floats:
         """What the error of all leaves of 1."""

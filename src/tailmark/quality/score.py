@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tailmark.errors import MetricError
-from tailmark.quality.base import Floats, Grader, column
+from tailmark.quality.base import Floats, Grader, column, score_answers
 from tailmark.quality.spelling import spelled
 from tailmark.records.model import NONE, Int32s
 
@@ -100,7 +100,4 @@ class _ScoreGrader:
 
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
         self.addressed.check(samples, outputs)
-        worth = np.zeros(len(samples))
-        there = np.flatnonzero(outputs != NONE)
-        worth[there] = self.worth[outputs[there]]
-        return worth
+        return score_answers(samples, outputs, lambda _, given: self.worth[given])

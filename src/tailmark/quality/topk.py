@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import MetricError
-from tailmark.quality.base import Floats, Grader
+from tailmark.quality.base import Floats, Grader, score_answers
 from tailmark.records.model import Int32s
 
 
@@ -85,10 +85,11 @@ class _TopKGrader:
     ranked: npt.NDArray[Any]
 
     def scores(self, samples: Int32s, outputs: Int32s) -> Floats:
-        right = np.zeros(len(samples))
-        there = np.flatnonzero(outputs >= 0)
-        tried = self.ranked[outputs[there]]
-        right[there] = (tried == self.labels[samples[there], None]).any(axis=1)
+        return score_answers(samples, outputs, self._right)
+
+    def _right(self, samples: Int32s, outputs: Int32s) -> npt.NDArray[np.bool_]:
+        tried = self.ranked[outputs]
+        right: npt.NDArray[np.bool_] = (tried == self.labels[samples, None]).any(axis=1)
         return right
 
 

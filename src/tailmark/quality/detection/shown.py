@@ -29,9 +29,7 @@ class Shown:
     def of(cls, arrivals: Arrivals, deadlines_ns: Int64s) -> Self:
         """In the order of the arrivals."""
         since = np.searchsorted(deadlines_ns, arrivals.at_ns)
-        until = np.full(len(since), len(deadlines_ns))
-        again = np.flatnonzero(arrivals.row[1:] == arrivals.row[:-1])
-        until[again] = since[again + 1]
+        until = arrivals.until(since, len(deadlines_ns))
         return cls(since=since, until=until, deadlines=len(deadlines_ns))
 
     def take(self, answers: Int64s) -> Self:
