@@ -10,6 +10,7 @@ Each message is one sentence: the value, what is allowed, the way out.
     │   ├── ExperimentError         the experiment file
     │   ├── WorkloadError           samples, references
     │   ├── SystemSetupError        the model or function, before anything is timed
+    │   ├── ConversionError         a model that cannot be made into another
     │   ├── MetricError             outputs or references a metric cannot grade
     │   └── StoreError              a run directory that cannot be read or written
     └── MeasurementError            the run ended early; what was measured stands  exit code 3
@@ -46,6 +47,10 @@ class WorkloadError(InputError):
 
 class SystemSetupError(InputError):
     """The system cannot be opened, or does not fit the workload."""
+
+
+class ConversionError(InputError):
+    """A model cannot be made into another."""
 
 
 class MetricError(InputError):

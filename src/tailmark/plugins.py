@@ -1,4 +1,4 @@
-"""Finds workloads, systems, scenarios, decoders, metrics, stopping rules by name, ours too.
+"""Finds workloads, systems, conversions, scenarios, decoders, metrics … by name, ours too.
 
 A plug-in is an entry point in one of `GROUPS`. Nothing is imported before it is asked for.
 """
@@ -13,7 +13,15 @@ from typing import Any
 
 from tailmark.errors import InputError, UnknownNameError, nearest
 
-GROUPS = ("workloads", "systems", "scenarios", "decoders", "metrics", "stopping")
+GROUPS = (
+    "workloads",
+    "systems",
+    "conversions",
+    "scenarios",
+    "decoders",
+    "metrics",
+    "stopping",
+)
 
 
 @cache

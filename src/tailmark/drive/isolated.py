@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
 
+from tailmark.child import Child, attend
 from tailmark.decode.base import Decoder
-from tailmark.drive.child import Child, attend
 from tailmark.drive.failures import describe_failure
 from tailmark.drive.service import FIRST_TRIES, Opened, Reply, Timed, open_service
 from tailmark.errors import InputError, SystemSetupError

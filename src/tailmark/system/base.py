@@ -37,7 +37,12 @@ class Predictor(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """The settings in effect, read back from the runtime where it tells them."""
+        """The settings in effect, read back from the runtime where it tells them.
+
+        What systems have in common goes by one name: ``kind``, ``version``, ``precision`` (what the
+        numbers are computed in: ``float64``, ``float32``, ``bfloat16``, ``float16``, ``int8``),
+        ``threads``, ``device``, ``optimization``. What a runtime does not tell is left out.
+        """
         ...
 
 

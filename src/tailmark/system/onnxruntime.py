@@ -1,8 +1,6 @@
 """ONNX Runtime as a system."""
 
-import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any, Literal
 from tailmark.errors import SystemSetupError, nearest
 from tailmark.records.environment import usable_cores
 from tailmark.system.base import Batch, Predictor
+from tailmark.system.interface import Interface, wanted_outputs
+from tailmark.system.model_file import check_model_file, check_threads, fingerprint
 
 _TYPES = {
     "tensor(float)": "float32",
@@ -57,11 +57,8 @@ class OnnxRuntime:
         Raises:
             SystemSetupError: A missing or corrupt file, or settings the runtime does not have.
         """
-        if not self.model.is_file():
-            raise SystemSetupError(f"model {str(self.model)!r} does not exist: give an .onnx file")
-        for name in ("threads", "inter_threads"):
-            if getattr(self, name) < 1:
-                raise SystemSetupError(f"system.{name} is {getattr(self, name)}: give 1 or more")
+        check_model_file(self.model, "an .onnx file")
+        check_threads(threads=self.threads, inter_threads=self.inter_threads)
         import onnxruntime as ort
 
         available = ort.get_available_providers()
@@ -107,15 +104,7 @@ class OnnxRuntime:
         """SHA-256 of the model file; with external data, of the hashes of all its files."""
         if not self.model.is_file():
             return None
-        hashes = [_sha256(file) for file in (self.model, *_external_data(self.model))]
-        return (
-            hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-        )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return fingerprint((self.model, *_external_data(self.model)))
 
 
 def _external_data(model: Path) -> list[Path]:
@@ -143,55 +132,20 @@ class _Session:
     fresh = True
 
     def __init__(self, session: Any, recipe: OnnxRuntime) -> None:
-        self._recipe = recipe
         self._session = session
         self._run = session.run
-        self._inputs = {i.name: (_TYPES.get(i.type, i.type), i.shape) for i in session.get_inputs()}
-        self._input = next(iter(self._inputs)) if len(self._inputs) == 1 else None
-        self._outputs = self._wanted_outputs()
-        self._single = len(self._outputs) == 1
-
-    def _wanted_outputs(self) -> list[str]:
-        names = [o.name for o in self._session.get_outputs()]
-        wanted = self._recipe.output
-        if wanted is None:
-            return names
-        if wanted not in names:
-            raise SystemSetupError(
-                f"the model has no output {wanted!r}{nearest(wanted, names)}: "
-                f"it has {', '.join(names)}"
-            )
-        return [wanted]
+        inputs = {i.name: (_TYPES.get(i.type, i.type), i.shape) for i in session.get_inputs()}
+        outputs = wanted_outputs([o.name for o in session.get_outputs()], recipe.output)
+        self._interface = Interface(inputs, outputs)
+        self.check = self._interface.check
+        self._input = next(iter(inputs), None)
+        self._outputs = list(outputs)
+        self._single = len(outputs) == 1
 
     def predict(self, batch: Batch) -> Any:
         feed = batch if isinstance(batch, dict) else {self._input: batch}
         outputs = self._run(self._outputs, feed)
         return outputs[0] if self._single else dict(zip(self._outputs, outputs, strict=True))
-
-    def check(self, batch: Batch) -> None:
-        if isinstance(batch, Mapping):
-            given = dict(batch)
-        elif self._input is None:
-            raise SystemSetupError(
-                f"the model has {len(self._inputs)} inputs ({', '.join(self._inputs)}) and the "
-                "workload gives one array: give one of each name"
-            )
-        else:
-            given = {self._input: batch}
-        if given.keys() != self._inputs.keys():
-            raise SystemSetupError(
-                f"the model's inputs are {', '.join(self._inputs)} and the workload gives "
-                f"{', '.join(given)}: give these names"
-            )
-        for name, (dtype, shape) in self._inputs.items():
-            values = given[name]
-            held = _type_of(values)
-            if held != dtype or not _fits(values.shape, shape):
-                raise SystemSetupError(
-                    f"input {name!r} takes {dtype} {_shown(shape)} and the workload gives "
-                    f"{held} {_shown(values.shape)}: change the workload's preprocessing "
-                    "or arrays to fit"
-                )
 
     def describe(self) -> dict[str, Any]:
         import onnxruntime as ort
@@ -205,25 +159,6 @@ class _Session:
             "inter_threads": options.inter_op_num_threads or usable_cores(),
             "execution_mode": str(options.execution_mode).rsplit(".", maxsplit=1)[-1],
             "optimization": str(options.graph_optimization_level).rsplit(".", maxsplit=1)[-1],
-            "inputs": {n: f"{dtype} {_shown(shape)}" for n, (dtype, shape) in self._inputs.items()},
-            "outputs": self._outputs,
+            **self._interface.describe(),
             "device": ort.get_device(),
         }
-
-
-def _type_of(values: Any) -> str:
-    """Texts are ``str``, in an array of their own type or as objects: the runtime takes both."""
-    texts = values.dtype.kind == "U" or (
-        values.dtype.kind == "O" and all(isinstance(one, str) for one in values.flat)
-    )
-    return "str" if texts else str(values.dtype)
-
-
-def _fits(shape: tuple[int, ...], declared: list[int | str | None]) -> bool:
-    return len(shape) == len(declared) and all(
-        not isinstance(d, int) or d == s for s, d in zip(shape, declared, strict=True)
-    )
-
-
-def _shown(shape: Any) -> str:
-    return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"

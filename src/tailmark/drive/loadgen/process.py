@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tailmark.drive.child import Child
+from tailmark.child import Child
 from tailmark.drive.loadgen.ledger import Account
 from tailmark.drive.loadgen.settings import LoadGenTest
 from tailmark.drive.loadgen.worker import OPENED, Job, Ready, Stuck, not_found

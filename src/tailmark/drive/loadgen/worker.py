@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tailmark.child import attend
 from tailmark.decode.base import Decoder
-from tailmark.drive.child import attend
 from tailmark.drive.failures import describe_failure
 from tailmark.drive.loadgen.answering import Inline, Responding, Workers
 from tailmark.drive.loadgen.desk import Desk

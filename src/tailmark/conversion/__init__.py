@@ -1,0 +1,1 @@
+"""How one model file becomes another. Each sibling of `base` is one conversion or rewriting."""
