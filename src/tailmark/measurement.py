@@ -1,43 +1,32 @@
 """The only meeting of workload, scenario, system and clock: reads as the measurement goes."""
 
-import hashlib
-import os
-import sys
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from tailmark.bench import (
+    Bench,
+    Progress,
+    Tell,
+    add_round,
+    begin,
+    ending_well,
+    enough,
+    manifest_of,
+    opened,
+)
 from tailmark.clock import Clock, MonotonicClock
 from tailmark.decode.base import Decoder
 from tailmark.decode.classes import Classes
-from tailmark.drive.driver import Driver, no_garbage_collection, set_up_kept
+from tailmark.drive.driver import set_up_kept
 from tailmark.drive.flight import InFlight
 from tailmark.drive.loadgen.engine import LoadGenEngine
 from tailmark.drive.loadgen.settings import LoadGen, require_loadgen
-from tailmark.drive.service import Opened, Service, Timed, open_service
-from tailmark.drive.watchdog import OverdueError, Watchdog
-from tailmark.errors import (
-    EveryQueryFailedError,
-    InterruptedRunError,
-    MeasurementError,
-    QueryNeverReturnedError,
-    StoreError,
-    TailmarkError,
-)
+from tailmark.drive.service import Timed
 from tailmark.experiment import Experiment
-from tailmark.machine import Audit, audit
-from tailmark.records.catalogue import Catalogue
-from tailmark.records.columns import content_of
-from tailmark.records.environment import capture
+from tailmark.machine import audit
 from tailmark.records.logbook import Logbook
-from tailmark.records.model import Manifest, References, Round, Run
+from tailmark.records.model import Run
 from tailmark.records.store import RunWriter, open_run
 from tailmark.scenario.base import Order, Scenario, Schedule
 from tailmark.scenario.queueing import Queueing, WhenBusy
@@ -48,26 +37,7 @@ from tailmark.system.function import Function
 from tailmark.units import format_duration, parse_duration
 from tailmark.workload.base import Samples, Workload
 
-_THUMBNAILS_AT_MOST = 2_000
 _LONG_NS = 5 * 10**9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a progress bar is told, between rounds only: drawing costs the timed region nothing.
-
-    Args:
-        done: Finished rounds.
-        rounds: Rounds asked for, at most.
-        doing: What comes next, in a word or two.
-    """
-
-    done: int
-    rounds: int
-    doing: str
-
-
-Tell = Callable[[Progress], object]
 
 
 def measure(
@@ -190,13 +160,13 @@ def run_experiment(
         tell(Progress(done=0, rounds=experiment.at_most, doing="loading samples"))
         samples = experiment.workload.open()
         experiment.check_references(samples.references is not None)
-        manifest = _manifest(experiment, samples)
+        manifest = manifest_of(experiment, samples)
         decoder = experiment.decode
         log = Logbook(writer, manifest, decoder.columns, decoder.ragged)
         if not log.complete:
             flight = InFlight(samples.ids)
             lookout = Lookout(experiment.rounds, writer.path)
-            with _ending_well(log, experiment, flight, str(writer.path)):
+            with ending_well(log, experiment, flight, str(writer.path)):
                 if experiment.engine is not None:
                     _measure_by_loadgen(
                         experiment, experiment.engine, samples, log, lookout, writer.path, tell
@@ -223,43 +193,16 @@ def _measure(
         tell(Progress(done=log.rounds, rounds=experiment.at_most, doing=doing))
 
     say("opening the system")
-    with _opened(experiment, samples, flight, clock) as driver, set_up_kept():
+    with opened(experiment, samples, flight, clock) as driver, set_up_kept():
+        bench = Bench(experiment=experiment, samples=samples, log=log, driver=driver, flight=flight)
         say("auditing the machine")
-        _begin(log, samples, driver.opened, audit(full=False, isolated=experiment.isolate))
+        begin(log, samples, driver.opened, audit(full=False, isolated=experiment.isolate))
         say("warming up")
-        first = experiment.schedule(len(samples), 0).sample
-        warm = driver.warm_up(np.resize(first, experiment.warmup))
-        recording = driver.recording(warm)
-        with no_garbage_collection(), flight.sending("the warm-up", warm.sample, recording):
-            decoder = experiment.decode
-            driver.drive(warm, recording, Catalogue(decoder.columns, {}, decoder.ragged).number)
-
-        while not _enough(lookout, log):
-            index = log.rounds
-            schedule = experiment.schedule(len(samples), index)
+        bench.warm_up(experiment.warmup)
+        while not enough(lookout, log):
+            schedule = experiment.schedule(len(samples), log.rounds)
             say(", ".join(filter(None, ["measuring", lookout.brief, _round_length(schedule)])))
-            recording = driver.recording(schedule)
-            began = datetime.now(UTC).isoformat(timespec="milliseconds")
-            with (
-                no_garbage_collection(),
-                flight.sending(f"round {index}", schedule.sample, recording),
-            ):
-                start_ns = driver.drive(schedule, recording, log.outputs.number)
-            one = recording.to_round(
-                index,
-                schedule,
-                start_ns=start_ns,
-                timeout_ns=experiment.timeout_ns,
-                facts={
-                    "seed": [experiment.seed, index],
-                    "order": experiment.sample_order,
-                    "began": began,
-                    "garbage_collection": "off",
-                },
-            )
-            recording.failures.update(driver.afterwards)
-            driver.afterwards.clear()
-            _add(log, one, recording.failures)
+            bench.measure_round()
     say("done")
 
 
@@ -295,151 +238,14 @@ def _measure_by_loadgen(
         ids=samples.ids,
     ) as engine:
         say("auditing the machine")
-        _begin(log, samples, engine.opened, audit(full=False))
+        begin(log, samples, engine.opened, audit(full=False))
         engine.tidy(log.rounds)
         say("sending each sample once")
         log.remark(engine.accuracy())
-        while not _enough(lookout, log):
+        while not enough(lookout, log):
             say(f"LoadGen measures, {lookout.brief}" if lookout.brief else "LoadGen measures")
             measured = engine.round(log.rounds, log.outputs.number)
-            _add(log, measured.round, measured.failures)
+            add_round(log, measured.round, measured.failures)
             log.remark(measured.warnings)
             log.report(measured.reported)
     say("done")
-
-
-def _enough(lookout: Lookout, log: Logbook) -> bool:
-    """Look at the finished rounds, and write down what was seen."""
-    found = lookout.enough(log.rounds)
-    log.stopping = lookout.account(log.rounds, log.inferences)
-    return found
-
-
-def _begin(log: Logbook, samples: Samples, opened: Opened, machine: Audit) -> None:
-    """Write down what is known before the first round."""
-    log.begin(
-        _references(samples),
-        [*opened.warnings, *machine.warnings()],
-        system=opened.system,
-        audit=machine.to_dict(),
-        cold_start={"open_ns": opened.open_ns, "first_query_ns": opened.first_query_ns},
-    )
-
-
-def _add(log: Logbook, one: Round, failures: Mapping[str, int]) -> None:
-    """Write a finished round down."""
-    log.add(one, failures)
-    if one.index == 0 and log.first_cause:
-        raise EveryQueryFailedError(f"every query of the first round failed, {log.first_cause}")
-
-
-@contextmanager
-def _opened(
-    experiment: Experiment, samples: Samples, flight: InFlight, clock: Clock
-) -> Iterator[Driver]:
-    """The system, open in this process or in one of its own."""
-    queueing, timed = experiment.queueing, experiment.timed
-    workers = range(queueing.workers)
-    common = (timed, clock, queueing, experiment.timeout_ns)
-    if experiment.isolate:
-        with ExitStack() as stack:
-            isolated = [stack.enter_context(experiment.isolated()) for _ in workers]
-            driver = Driver(isolated, *common)
-            driver.check()
-            yield driver
-        return
-
-    def another() -> Service:
-        return service.again(experiment.system)
-
-    service = open_service(
-        samples,
-        experiment.system,
-        experiment.decode,
-        timed,
-        flight.trying,
-        batch=queueing.batch,
-    )
-    flight.trying(None)
-    services = [service, *(another() for _ in workers[1:])]
-    driver = Driver(services, *common, reopen=another)
-    driver.check()
-    yield driver
-
-
-@contextmanager
-def _ending_well(
-    log: Logbook, experiment: Experiment, flight: InFlight, path: str
-) -> Iterator[None]:
-    """However the measurement ends, the run says so, and what was measured stands."""
-
-    def never_returned() -> str:
-        return (
-            f"{flight.name()} did not return within the timeout of "
-            f"{format_duration(experiment.timeout_ns)}: {log.rounds} finished rounds stand; "
-            "isolate: true kills such a call and goes on"
-        )
-
-    def leave() -> None:
-        """The main thread is in native code that will not come back."""
-        log.end("partial", never_returned())
-        sys.stderr.write(f"tailmark: {never_returned()}\n")
-        sys.stderr.flush()
-        os._exit(MeasurementError.exit_code)
-
-    try:
-        if experiment.isolate or experiment.engine is not None:
-            yield  # the system is not in this process
-        else:
-            with Watchdog(experiment.timeout_ns, flight.position, leave):
-                yield
-    except OverdueError:
-        log.end("partial", never_returned())
-        raise QueryNeverReturnedError(never_returned()) from None
-    except KeyboardInterrupt:
-        log.end("partial", "interrupted by the user")
-        kept = f"; {path!r} keeps them, go on with --resume" if log.rounds else ""
-        raise InterruptedRunError(
-            f"interrupted after {log.rounds} of {experiment.at_most} rounds{kept}"
-        ) from None
-    except StoreError:
-        raise  # what cannot be written cannot say so either
-    except TailmarkError as error:
-        log.end("partial", str(error))
-        raise
-    log.end("complete")
-
-
-def _manifest(experiment: Experiment, samples: Samples) -> Manifest:
-    """What is known before anything is measured."""
-    labels = samples.references
-    return Manifest(
-        tailmark=version("tailmark"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        experiment=experiment.describe(),
-        design_id=uuid.uuid4().hex,
-        hashes={
-            "samples": samples.fingerprint,
-            "ids": _sha256("\n".join(samples.ids).encode()),
-            "labels": _sha256(content_of(labels)) if labels is not None else "",
-            "model": experiment.system.fingerprint() or "",
-        },
-        environment=capture(experiment.folder),
-        system={},
-        audit={},
-        cold_start={},
-    )
-
-
-def _references(samples: Samples) -> References:
-    picture = samples.thumbnail if len(samples) <= _THUMBNAILS_AT_MOST else None
-    return References(
-        ids=samples.ids,
-        values=samples.references,
-        sequences=samples.sequences,
-        thumbnails=tuple(map(picture, range(len(samples)))) if picture else None,
-    )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

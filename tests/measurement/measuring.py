@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import tailmark
-import tailmark.measurement
+import tailmark.bench
 from tailmark.errors import TailmarkError
 
 WORKLOAD = tailmark.Arrays(inputs=np.arange(12), references=np.arange(12) % 3, classes=3)
@@ -19,7 +19,7 @@ def main(out: str, call: str, settings: str) -> None:
     options = json.loads(settings)
     full_after = options.pop("full_after", None)
 
-    def progress(now: tailmark.measurement.Progress) -> None:
+    def progress(now: tailmark.bench.Progress) -> None:
         if now.done == full_after:
             _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import tailmark
+from tailmark.bench import Progress
 from tailmark.errors import InputError
-from tailmark.measurement import Progress
 from tailmark.records.model import Status
 
 HERE = Path(__file__).parent

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tailmark
+from tailmark.bench import Progress
 from tailmark.errors import InputError, InterruptedRunError, MeasurementError
 from tailmark.loadgen.logs import read_accuracy, read_summary, read_trace
-from tailmark.measurement import Progress
 from tailmark.records.model import NONE, Round, Status
 from tailmark.scenario.base import Scenario
 

@@ -11,8 +11,8 @@ import pytest
 
 import tailmark
 from tailmark import HalfWidth, Rjsd, Until
+from tailmark.bench import Progress
 from tailmark.errors import InputError, InterruptedRunError, StoreError
-from tailmark.measurement import Progress
 from tailmark.records.model import Run
 from tailmark.stopping import Look, first_rounds
 from tailmark.testing import LawfulSystem, VirtualClock

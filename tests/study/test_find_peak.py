@@ -12,8 +12,8 @@ import pytest
 import tailmark
 from tailmark import Experiment, Offline, Ramp, Server, find_peak
 from tailmark.analysis.peak import FindPeak
+from tailmark.bench import Progress
 from tailmark.errors import EveryQueryFailedError, InputError, InterruptedRunError, StoreError
-from tailmark.measurement import Progress
 from tailmark.scenario.base import Scenario
 from tailmark.scenario.queueing import Queueing
 from tailmark.study.find_peak import _Bench

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tailmark.analysis.reported import Reported
     from tailmark.analysis.summary import Summary
-    from tailmark.measurement import Progress
+    from tailmark.bench import Progress
     from tailmark.records.model import Run
 
 _BLINK_S = 0.2

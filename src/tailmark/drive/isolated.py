@@ -35,10 +35,18 @@ class _NotOpened:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A query that ended without a reply."""
+    """A query that ended without a reply; ``gone`` where the process did too."""
 
     status: Status
     what: str
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class _OutputsOf:
+    """Asks for the model's own outputs for a sample."""
+
+    sample: int
 
 
 class IsolatedService:
@@ -131,14 +139,26 @@ class IsolatedService:
 
     def ask(self, samples: Sequence[int]) -> Reply | Outcome:
         """Answer a batch; an `Outcome` if no reply came, after which `restart` is due."""
+        answered: Reply | Outcome = self._asked(samples)
+        return answered
+
+    def outputs(self, sample: int) -> dict[str, Any] | Outcome:
+        """The model's own outputs for a sample, by name; `restart` is due where none came."""
+        found = self._asked(_OutputsOf(sample))
+        if isinstance(found, str):
+            return Outcome(Status.failed, found)
+        outputs: dict[str, Any] | Outcome = found
+        return outputs
+
+    def _asked(self, what: Any) -> Any:
         try:
-            self._child.send(samples)
-            reply: Reply = self._child.receive(self._timeout_s)
+            self._child.send(what)
+            return self._child.receive(self._timeout_s)
         except TimeoutError:
-            return Outcome(Status.timed_out, f"no answer within {self._timeout_s:g} s")
+            return Outcome(Status.timed_out, f"no answer within {self._timeout_s:g} s", gone=True)
         except (EOFError, OSError):
-            return Outcome(Status.failed, f"its process ended ({self._child.ending()})")
-        return reply
+            ended = f"its process ended ({self._child.ending()})"
+            return Outcome(Status.failed, ended, gone=True)
 
 
 def _unpacked(recipe: bytes) -> Any:
@@ -174,7 +194,11 @@ def _serve(pipe: Connection) -> None:
         return
     pipe.send(service.opened)
     while True:
-        pipe.send(service.reply(pipe.recv(), timed))
+        asked = pipe.recv()
+        if isinstance(asked, _OutputsOf):
+            pipe.send(service.outputs(asked.sample, timed))
+        else:
+            pipe.send(service.reply(asked, timed))
 
 
 def main() -> None:

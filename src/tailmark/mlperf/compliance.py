@@ -19,10 +19,11 @@ from tailmark.analysis.asked import DEFAULT_METRIC, metric_of
 from tailmark.analysis.caching import caching
 from tailmark.analysis.compliance import Check, Compliance, Condition, of_answers, of_times
 from tailmark.analysis.grading import check_time, grade, prepare_grader
+from tailmark.bench import Progress, Tell
 from tailmark.clock import Clock
 from tailmark.errors import EveryQueryFailedError, InputError, SystemSetupError, nearest
 from tailmark.experiment import Experiment
-from tailmark.measurement import Progress, Tell, run_experiment
+from tailmark.measurement import run_experiment
 from tailmark.mlperf.repeats import Repeats
 from tailmark.records.model import Run
 from tailmark.scenario.multi_stream import MultiStream

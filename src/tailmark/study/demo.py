@@ -13,7 +13,8 @@ from pathlib import Path
 from scipy.special import bdtrik
 
 from tailmark.analysis.summary import Summary
-from tailmark.measurement import Progress, measure
+from tailmark.bench import Progress
+from tailmark.measurement import measure
 from tailmark.records.environment import usable_cores
 from tailmark.records.model import Run
 from tailmark.report.html import write_report

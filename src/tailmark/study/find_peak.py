@@ -15,10 +15,11 @@ from tailmark.analysis.decided import Decided, verdict
 from tailmark.analysis.gate import Outcome, judge
 from tailmark.analysis.lateness import punctual
 from tailmark.analysis.peak import Candidate, FindPeak, ascending
+from tailmark.bench import Progress, Tell
 from tailmark.clock import Clock
 from tailmark.errors import InputError, InterruptedRunError, StoreError
 from tailmark.experiment import Experiment
-from tailmark.measurement import Progress, Tell, run_experiment
+from tailmark.measurement import run_experiment
 from tailmark.quality.requirement import Requirement, parse_requirement
 from tailmark.records.logbook import differences
 from tailmark.records.model import Run
