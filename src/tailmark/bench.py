@@ -70,6 +70,7 @@ class Bench:
         log: Where its rounds go.
         driver: Sends its queries.
         flight: Names the call in progress.
+        own_time: Whether an answer takes what its own process says that it took.
     """
 
     experiment: Experiment
@@ -77,6 +78,7 @@ class Bench:
     log: Logbook
     driver: Driver
     flight: InFlight
+    own_time: bool = False
 
     def warm_up(self, queries: int, where: str = "the warm-up") -> None:
         """Send so many queries, and forget them."""
@@ -118,6 +120,7 @@ class Bench:
                 "order": experiment.sample_order,
                 "began": began,
                 "garbage_collection": "off",
+                **({"own_time": True} if self.own_time else {}),
             },
         )
         recording.failures.update(driver.afterwards)

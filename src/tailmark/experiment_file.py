@@ -3,7 +3,8 @@
 import os
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from tailmark.scenario.queueing import Queueing
 from tailmark.stopping import Until
 from tailmark.units import parse_duration
 
-_ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding", "when_busy")
+ANY_SYSTEM = ("decode", "timeout", "isolate", "workers", "batch", "max_outstanding", "when_busy")
+"""Settings that every kind of system has, read here."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -63,18 +65,48 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
         ExperimentError: What is wrong, where, and what is allowed.
     """
     path = Path(path)
+    document = read_document(path, overrides)
+    with naming(path):
+        return assemble(document, path.parent)
+
+
+def read_document(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """A file as plain data, its variables replaced.
+
+    Raises:
+        ExperimentError: It cannot be read, or an override is none.
+    """
     document = _read(path)
     for override in overrides:
         _override(document, override)
+    with naming(path):
+        expanded: dict[str, Any] = _expanded(document)
+    return expanded
+
+
+def assemble(document: dict[str, Any], folder: Path) -> Experiment:
+    """Put an experiment together.
+
+    Args:
+        document: As `read_document` gives it.
+        folder: What its paths are relative to.
+
+    Raises:
+        InputError: What is wrong, where, and what is allowed.
+    """
+    return _assembled(validated(_Schema, document), folder)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is wrong in a file is said of the file."""
     try:
-        schema = validated(_Schema, _expanded(document))
-        return _assembled(schema, path)
+        yield
     except InputError as cause:
         raise ExperimentError(f"{str(path)!r}: {cause}") from cause
 
 
-def _assembled(schema: _Schema, path: Path) -> Experiment:
-    folder = path.parent
+def _assembled(schema: _Schema, folder: Path) -> Experiment:
     workload = dict(schema.workload)
     order, known = workload.pop("order", None), typing.get_args(Order)
     if order is not None and order not in known:
@@ -92,7 +124,7 @@ def _assembled(schema: _Schema, path: Path) -> Experiment:
     quality["deadlines"] = [str(d) for d in quality["deadlines"]]
     return Experiment(
         workload=build("workloads", "workload", workload, folder, ("order",)),
-        system=build("systems", "system", system, folder, _ANY_SYSTEM),
+        system=build("systems", "system", system, folder, ANY_SYSTEM),
         decode=build("decoders", "system.decode", decode, folder),
         scenario=build("scenarios", "scenario", dict(schema.scenario), folder),
         order=order,

@@ -233,7 +233,12 @@ class _Turn:
             flight = InFlight(samples.ids)
             driver = shared.stack.enter_context(opened(experiment, samples, flight, shared.clock))
             self._bench = Bench(
-                experiment=experiment, samples=samples, log=log, driver=driver, flight=flight
+                experiment=experiment,
+                samples=samples,
+                log=log,
+                driver=driver,
+                flight=flight,
+                own_time=experiment.timed == "inference",
             )
             self._lookout = Lookout(experiment.rounds, writer.path)
             begin(log, samples, driver.opened, shared.machine)

@@ -73,7 +73,7 @@ def tally(
         time: Which latency counts, as `check_time` gives it.
     """
     rounds, samples = len(run), len(run.references)
-    names = _labels(run)
+    names = answer_labels(run)
     # One byte each: 1,000 rounds of 50,000 samples are 50 MB a deadline.
     sent: Counts = np.zeros((rounds, samples), dtype=np.uint8)
     hits: Counts = np.zeros((len(deadlines_ns), rounds, samples), dtype=np.uint8)
@@ -118,8 +118,8 @@ def tally(
     )
 
 
-def _labels(run: Run) -> Int64s:
-    """The label that each distinct output names first."""
+def answer_labels(run: Run) -> Int64s:
+    """The label that each distinct output of a run names first; shape (outputs,)."""
     labels = run.outputs.get("labels")
     if isinstance(labels, Ragged):  # of a dialogue: its labels together are one answer
         return np.array([crc32(row.astype(np.int64).tobytes()) for row in labels], dtype=np.int64)

@@ -54,7 +54,8 @@ class Round:
         index: Which round of the run, from 0.
         facts: What is true of the whole round: ``seed``, ``began`` (UTC), ``duration_ns``;
             ``open_loop`` if queries were sent without waiting for answers, ``together`` if a query
-            is answered when its last row is.
+            is answered when its last row is, ``own_time`` if an answer takes what the system's own
+            process says that inference took, and not the way there and back.
         query: Shape (rows,). Rows of one query share its number.
         sample: Shape (rows,). Index into the workload.
         scheduled_ns: When the scenario wanted it sent.
@@ -105,17 +106,19 @@ class Round:
         Args:
             time: ``"total"`` (or None) is completed − scheduled; a stage's name is that stage.
         """
-        spent = (
-            self.completed_ns - self.scheduled_ns
-            if time in (None, "total")
-            else getattr(self, f"{time}_ns")
-        )
+        spent = self._whole_ns() if time in (None, "total") else getattr(self, f"{time}_ns")
         latency = np.where(self.answered & (self.completed_ns != NONE), spent, NEVER)
         if not self.facts.get("together") or time not in (None, "total"):
             return latency
         first = np.flatnonzero(np.diff(self.query, prepend=self.query[0] - 1))
         slowest = np.maximum.reduceat(latency, first)
         return np.repeat(slowest, np.diff(first, append=len(self)))
+
+    def _whole_ns(self) -> Int64s:
+        if self.facts.get("own_time") and self.inference_ns is not None:
+            began_ns = self.issued_ns if self.started_ns is None else self.started_ns
+            return began_ns - self.scheduled_ns + self.inference_ns
+        return self.completed_ns - self.scheduled_ns
 
     def to_arrow(self) -> Any:
         """A `pyarrow.Table` with nulls for `NONE`; the facts are its schema's metadata."""

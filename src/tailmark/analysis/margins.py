@@ -1,0 +1,65 @@
+"""By how much answers were decided: what a flip had to overcome.
+
+A margin is the score of the label that won less that of the label that won elsewhere, in the
+model's own scores. A flip whose margin is below what the numbers differ by is rounding at a close
+call; one above it is another answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tailmark.records.model import NONE, Run
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The best few labels of each sample and their scores, by its first answer.
+
+    Args:
+        labels: Best first, shape (samples, top); `NONE` where there is none.
+        scores: Likewise; NaN where there is none.
+    """
+
+    labels: npt.NDArray[np.int64]
+    scores: Floats
+
+    def of(self, sample: int, label: int) -> float | None:
+        """A label's score; None where it is not among the best few."""
+        place = np.flatnonzero(self.labels[sample] == label)
+        return float(self.scores[sample, place[0]]) if place.size else None
+
+    def decided_by(self, samples: Sequence[int]) -> Floats:
+        """Best score less the second best, shape (len(samples),); NaN where there are not two."""
+        if self.scores.shape[1] < 2:
+            return np.full(len(samples), np.nan)
+        chosen = self.scores[np.asarray(samples, dtype=np.int64)]
+        margins: Floats = chosen[:, 0] - chosen[:, 1]
+        return margins
+
+
+def scored(run: Run) -> Scored | None:
+    """The best few of a run's first answers; None where its answers are no ranked labels."""
+    labels, scores = run.outputs.get("labels"), run.outputs.get("scores")
+    if not isinstance(labels, np.ndarray) or not isinstance(scores, np.ndarray):
+        return None
+    if labels.ndim != 2 or scores.shape != labels.shape:
+        return None
+    samples, top = len(run.references), labels.shape[1]
+    held: Any = np.full((samples, top), NONE, dtype=np.int64)
+    found: Floats = np.full((samples, top), np.nan)
+    missing = np.ones(samples, dtype=np.bool_)
+    for one in run.rounds():
+        there = np.flatnonzero(one.output_id >= 0)[::-1]  # backwards: the first one stays
+        new = there[missing[one.sample[there]]]
+        held[one.sample[new]] = labels[one.output_id[new]]
+        found[one.sample[new]] = scores[one.output_id[new]]
+        missing[one.sample[new]] = False
+        if not missing.any():
+            break
+    return Scored(labels=held, scores=found)

@@ -1,0 +1,438 @@
+"""What causes the differences between two environments: settings taken back one at a time.
+
+B is asked again with settings of A, until the answers are A's: the fewest that do so are the cause.
+Where no setting is, what nobody declared is tried: labels counted from elsewhere, channels the
+other way round, rows for columns.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from tailmark.analysis.answered import Answered, answered, flips
+from tailmark.differential_file import DifferentialPlan, PlannedEnvironment, nested
+from tailmark.errors import InputError, TailmarkError
+from tailmark.experiment import Experiment
+from tailmark.measurement import run_experiment
+from tailmark.records.differential import DifferentialRecord, Environment, folder_of
+from tailmark.records.model import Run
+from tailmark.records.store import open_run
+from tailmark.study.hypotheses import INPUTS, shifted_labels
+from tailmark.workload.transformed import Transformed
+
+EFFECTIVE = ("precision", "threads", "device")
+"""What a runtime decides by itself where nobody does, and says afterwards."""
+
+_TRIES = 24
+"""The most combinations that are asked: beyond singles and pairs, the best are joined greedily."""
+
+_EXPLAINS = 0.9
+"""The share of flips that an undeclared cause must take away to be named."""
+
+
+class Workshop(Protocol):
+    """Makes the model of an environment."""
+
+    def made(
+        self, planned: PlannedEnvironment, known: Environment
+    ) -> tuple[Path | None, Environment]:
+        """The model's file, and the environment with how it was made."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toggle:
+    """Settings of B put back to A's, and what remained.
+
+    Args:
+        axes: Which, by name.
+        flips: Samples answered otherwise than in A still; None where it could not be tried.
+        error: Why not.
+        effective: What the runtime then was: of `EFFECTIVE`, and ``kind``.
+    """
+
+    axes: tuple[str, ...]
+    flips: int | None
+    error: str | None = None
+    effective: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "axes": list(self.axes),
+            "flips": self.flips,
+            "error": self.error,
+            "effective": dict(self.effective),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """What makes B answer otherwise than A.
+
+    Args:
+        a: The one environment's name.
+        b: The other's.
+        samples: Asked in both.
+        flips: Answered otherwise; an answer that only one has is.
+        missing: Of these, without an answer in B.
+        axes: All that differs, and what it is in A and in B.
+        toggles: What was tried.
+        cause: The fewest axes that explain it; empty where none do.
+        explained: Flips that taking these back takes away.
+        undeclared: What nobody declared and explains it, in words.
+        contents: What the models' files differ in, by name: in A, and in B.
+        divergence: The first operator whose output diverges, where both models are ONNX graphs.
+        slower: The operator that takes the most of the time that B takes longer.
+    """
+
+    a: str
+    b: str
+    samples: int
+    flips: int
+    missing: int
+    axes: Mapping[str, tuple[Any, Any]]
+    toggles: tuple[Toggle, ...] = ()
+    cause: tuple[str, ...] = ()
+    explained: int = 0
+    undeclared: str | None = None
+    contents: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    divergence: Mapping[str, Any] | None = None
+    slower: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "samples": self.samples,
+            "flips": self.flips,
+            "missing": self.missing,
+            "axes": {name: list(sides) for name, sides in self.axes.items()},
+            "toggles": [one.to_dict() for one in self.toggles],
+            "cause": list(self.cause),
+            "explained": self.explained,
+            "undeclared": self.undeclared,
+            "contents": {name: list(sides) for name, sides in self.contents.items()},
+            "divergence": self.divergence,
+            "slower": self.slower,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One thing that two environments differ in, and how to put B's back.
+
+    Args:
+        name: A setting's dotted name, ``framework``, a step of ``make``, or what is effective.
+        a: What it is in A.
+        b: In B.
+        settings: Dotted names with their values of A; None takes a setting away.
+        steps: The steps that B's model is made by when it is put back; None leaves them.
+    """
+
+    name: str
+    a: Any
+    b: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Any, ...] | None = None
+
+
+def attribute(
+    plan: DifferentialPlan,
+    record: DifferentialRecord,
+    workshop: Workshop,
+    tell: Callable[[str], None],
+) -> list[Attribution]:
+    """Explain every environment that answers otherwise than the baseline.
+
+    Args:
+        plan: What was to be.
+        record: What was measured.
+        workshop: Makes models.
+        tell: Told what is tried.
+
+    Raises:
+        StoreError: The runs cannot be read or written.
+    """
+    base = record.run(record.baseline)
+    if base is None:
+        return []
+    found = []
+    for one in record.environments:
+        run = record.run(one.name)
+        if one.name == record.baseline or run is None:
+            continue
+        pair = _Pair(plan, record, workshop, tell, one.name, answered(base), answered(run))
+        if pair.flips:
+            found.append(pair.attribute())
+    return found
+
+
+_ABSENT = object()
+
+
+def axes_between(
+    a: PlannedEnvironment,
+    b: PlannedEnvironment,
+    effective: tuple[Mapping[str, Any], Mapping[str, Any]],
+    pinnable: Iterable[str],
+) -> list[Axis]:
+    """What two environments differ in, the most particular first.
+
+    Args:
+        a: The one.
+        b: The other.
+        effective: What the runtimes said they were, A's and B's.
+        pinnable: Of `EFFECTIVE`, what B's system can be told.
+    """
+    one, other = dict(a.settings), dict(b.settings)
+    steps = tuple(one.pop("make")), tuple(other.pop("make"))
+    differing = [
+        name
+        for name in dict.fromkeys([*other, *one])
+        if one.get(name, _ABSENT) != other.get(name, _ABSENT)
+    ]
+    found: list[Axis] = []
+    framework = None
+    if "system.kind" in differing:
+        # What only one of the kinds has cannot be put back without the kind.
+        tied = [
+            name
+            for name in differing
+            if name.startswith("system.") and (name not in one or name not in other)
+        ]
+        tied += ["system.kind"]
+        differing = [name for name in differing if name not in tied]
+        framework = Axis(
+            name="framework",
+            a=one.get("system.kind"),
+            b=other.get("system.kind"),
+            settings={name: one.get(name) for name in tied},
+        )
+    found += [
+        Axis(name=name, a=one.get(name), b=other.get(name), settings={name: one.get(name)})
+        for name in differing
+    ]
+    declared = {axis.name.rpartition(".")[2] for axis in found}
+    for name in EFFECTIVE:
+        sides = tuple(said.get(name) for said in effective)
+        if None in sides or sides[0] == sides[1] or name in declared or name not in pinnable:
+            continue
+        pinned = {f"system.{name}": sides[0]}
+        found.insert(0, Axis(name=name, a=sides[0], b=sides[1], settings=pinned))
+    found += _step_axes(*steps)
+    return [*found, framework] if framework is not None else found
+
+
+def _step_axes(one: tuple[Any, ...], other: tuple[Any, ...]) -> list[Axis]:
+    """Steps that only B's model is made by, each for itself; otherwise all of them together."""
+    if one == other:
+        return []
+    extra = [step for step in other if step not in one]
+    if [step for step in other if step in one] != list(one) or not extra:
+        return [Axis(name="make", a=list(one), b=list(other), steps=one)]
+    return [
+        Axis(
+            name=f"make.{step if isinstance(step, str) else step['kind']}",
+            a=None,
+            b=step,
+            steps=tuple(kept for kept in other if kept is not step),
+        )
+        for step in extra
+    ]
+
+
+@dataclass
+class _Pair:
+    """Two environments, and what is tried between them."""
+
+    plan: DifferentialPlan
+    record: DifferentialRecord
+    workshop: Workshop
+    tell: Callable[[str], None]
+    b: str
+    base: Answered
+    other: Answered
+    tried: dict[tuple[str, ...], Toggle] = field(default_factory=dict)
+
+    @property
+    def a(self) -> str:
+        return self.record.baseline
+
+    @property
+    def flips(self) -> int:
+        return int(flips(self.base, self.other).sum())
+
+    def _planned(self, name: str) -> PlannedEnvironment:
+        return next(one for one in self.plan.environments if one.name == name)
+
+    def _effective(self, name: str) -> Mapping[str, Any]:
+        run = self.record.run(name)
+        return run.manifest.system if run is not None else {}
+
+    def attribute(self) -> Attribution:
+        """Find the cause."""
+        planned = self._planned(self.b)
+        axes = axes_between(
+            self._planned(self.a),
+            planned,
+            (self._effective(self.a), self._effective(self.b)),
+            self._pinnable(planned),
+        )
+        total = self.flips
+        cause = self._fewest(axes, total)
+        explained = total - (self._flips_of(cause) if cause else total)
+        missing = int((self.base.there & ~self.other.there).sum())
+        particular = cause and not {"framework", "system.model", "make"} & set(cause)
+        return Attribution(
+            a=self.a,
+            b=self.b,
+            samples=int(self.base.there.size),
+            flips=total,
+            missing=missing,
+            axes={axis.name: (axis.a, axis.b) for axis in axes},
+            toggles=tuple(self.tried.values()),
+            cause=cause,
+            explained=explained,
+            undeclared=None if particular else self._undeclared(planned, total),
+            contents=self._contents(),
+        )
+
+    def _pinnable(self, planned: PlannedEnvironment) -> list[str]:
+        """What of `EFFECTIVE` its system has a setting for."""
+        recipe = self.plan.experiment(planned).system
+        names = getattr(type(recipe), "__dataclass_fields__", {})
+        return [name for name in EFFECTIVE if name in names]
+
+    def _fewest(self, axes: Sequence[Axis], total: int) -> tuple[str, ...]:
+        """The fewest axes without which B answers as A; else those that take most away.
+
+        Among as few, those that leave most of B as it is: another framework changes what the
+        runtime decides by itself too.
+        """
+        by_name = {axis.name: axis for axis in axes}
+        for size in (1, 2):
+            chosen = itertools.combinations(by_name, size)
+            for names in itertools.islice(chosen, max(0, _TRIES - len(self.tried))):
+                self._try([by_name[name] for name in names])
+            whole = [t for t in self.tried.values() if t.flips == 0 and len(t.axes) == size]
+            if whole:
+                return min(whole, key=self._changed).axes
+        return self._greedy(by_name, total)
+
+    def _greedy(self, by_name: Mapping[str, Axis], total: int) -> tuple[str, ...]:
+        """Axes joined one by one, each the one that takes most away."""
+        best: Toggle | None = None
+        while len(self.tried) < 2 * _TRIES:
+            held = best.axes if best else ()
+            left = total if best is None or best.flips is None else best.flips
+            found = [
+                toggle
+                for name in by_name
+                if name not in held
+                and (toggle := self._try([by_name[one] for one in (*held, name)])).flips is not None
+                and toggle.flips < left
+            ]
+            if not found:
+                break
+            best = min(found, key=lambda one: (one.flips, self._changed(one)))
+            if best.flips == 0:
+                break
+        return best.axes if best else ()
+
+    def _changed(self, toggle: Toggle) -> int:
+        """How much of what B effectively was is another now."""
+        was = self._effective(self.b)
+        return sum(was.get(name) != value for name, value in toggle.effective.items())
+
+    def _flips_of(self, axes: tuple[str, ...]) -> int:
+        left = self.tried[tuple(sorted(axes))].flips
+        return self.flips if left is None else left
+
+    def _try(self, axes: Sequence[Axis]) -> Toggle:
+        """B with these put back, asked once; remembered."""
+        key = tuple(sorted(axis.name for axis in axes))
+        if key in self.tried:
+            return self.tried[key]
+        self.tell(f"{self.b} with {', '.join(key)} of {self.a}")
+        try:
+            run = self._ask(self._put_back(axes), "+".join(key))
+        except TailmarkError as cause:
+            toggle = Toggle(axes=key, flips=None, error=str(cause))
+        else:
+            system = run.manifest.system
+            toggle = Toggle(
+                axes=key,
+                flips=int(flips(self.base, answered(run)).sum()),
+                effective={name: system.get(name) for name in ("kind", *EFFECTIVE)},
+            )
+        self.tried[key] = toggle
+        return toggle
+
+    def _put_back(self, axes: Sequence[Axis]) -> PlannedEnvironment:
+        planned = self._planned(self.b)
+        settings = dict(planned.settings)
+        steps = tuple(settings.pop("make"))
+        for axis in axes:
+            if axis.steps is not None:
+                steps = tuple(step for step in steps if step in axis.steps) if steps else steps
+                if axis.name == "make":
+                    steps = axis.steps
+            for name, value in axis.settings.items():
+                settings.pop(name, None)
+                if value is not None:
+                    settings[name] = value
+        document = {**planned.document, **nested(settings)}
+        return replace(planned, document=document, steps=steps)
+
+    def _ask(
+        self,
+        planned: PlannedEnvironment,
+        what: str,
+        changed: Callable[[Experiment], Experiment] = lambda same: same,
+    ) -> Run:
+        """Every sample once."""
+        out = self.record.path / "attribution" / folder_of(f"{self.b}-{what}")
+        known = self.record.environment(self.b)
+        model, _ = self.workshop.made(planned, known)
+        once = replace(planned, answers_only=True)
+        experiment = replace(self.plan.experiment(once, model), order="fixed")
+        if (out / "run.json").exists():
+            return open_run(out)
+        return run_experiment(changed(experiment), out=out)
+
+    def _undeclared(self, planned: PlannedEnvironment, total: int) -> str | None:
+        """What nobody declared, and would explain it."""
+        shift = shifted_labels(self.base, self.other)
+        if shift:
+            return (
+                f"{self.b} counts labels from {abs(shift)} {'higher' if shift > 0 else 'lower'}: "
+                "declare decode.offset"
+            )
+        for name, transform in INPUTS.items():
+            self.tell(f"{self.b} with {name}")
+
+            def changed(experiment: Experiment, transform: Any = transform) -> Experiment:
+                workload: Any = Transformed(workload=experiment.workload, by=transform)
+                return replace(experiment, workload=workload)
+
+            try:
+                run = self._ask(planned, transform, changed)
+            except TailmarkError:
+                continue  # not an input of that kind
+            left = int(flips(self.base, answered(run)).sum())
+            if left <= (1 - _EXPLAINS) * total:
+                return f"{self.b} answers as {self.a} once it is given {name}"
+        return None
+
+    def _contents(self) -> dict[str, tuple[Any, Any]]:
+        """What the model files are made of otherwise."""
+        one, other = (self.record.environment(name).contents or {} for name in (self.a, self.b))
+        return {
+            name: (one.get(name), other.get(name))
+            for name in dict.fromkeys([*one, *other])
+            if one.get(name) != other.get(name)
+        }

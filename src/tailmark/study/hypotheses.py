@@ -1,0 +1,28 @@
+"""What commonly differs between environments without anybody having said so."""
+
+import numpy as np
+
+from tailmark.analysis.answered import Answered
+
+INPUTS = {
+    "its channels in reverse order (RGB for BGR)": "reversed-channels",
+    "rows for columns (height and width exchanged)": "transposed",
+}
+"""What may be wrong with an input, in words, by the transformation that mends it."""
+
+_AGREES = 0.9
+
+
+def shifted_labels(a: Answered, b: Answered) -> int:
+    """By how much B's labels are higher than A's, where nearly all are by the same; else 0.
+
+    Labels below zero are none, so those that a shift would put there do not count.
+    """
+    there = a.there & b.there
+    off = (b.label - a.label)[there]
+    if not off.size:
+        return 0
+    values, counts = np.unique(off, return_counts=True)
+    most = int(counts.argmax())
+    shift = int(values[most])
+    return shift if shift and counts[most] >= _AGREES * off.size else 0
