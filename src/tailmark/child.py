@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -25,16 +26,8 @@ class Child:
     """
 
     def __init__(self, module: str) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                [sys.executable, "-c", f"from {module} import main; main()", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                process_group=0,  # Ctrl-C is the parent's to handle
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,  # what a system prints must not mix with our own output
-            )
-        self._pipe = Connection(ours.detach())
+        program = [sys.executable, "-c", f"from {module} import main; main()"]
+        self._process, self._pipe = spawn(program)
 
     def send(self, message: Any) -> None:
         """Hand something over.
@@ -63,23 +56,80 @@ class Child:
 
     def ending(self) -> str:
         """How a process that is gone ended: its exit code, or the signal."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5)
-        code = self._process.returncode
-        if code is not None and code < 0:
-            return signal.Signals(-code).name
-        return f"exit code {code}"
+        return how_it_ended(self._process)
+
+
+def spawn(
+    program: Sequence[str],
+    *,
+    keep: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process that has a pipe to us, whose number is its last argument.
+
+    Args:
+        program: The command and its other arguments.
+        keep: File descriptors that it inherits.
+        environment: Its variables; None for ours.
+
+    Returns:
+        The process, and our end of the pipe.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    ours, theirs = socket.socketpair()
+    started: list[subprocess.Popen[bytes] | OSError] = []
+    ready = threading.Event()
+
+    def run() -> None:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - ourselves, or what the user names
+                [*program, str(theirs.fileno())],
+                pass_fds=[*keep, theirs.fileno()],
+                process_group=0,  # Ctrl-C is the parent's to handle
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__,  # what a system prints must not mix with our own output
+                env=environment,
+            )
+        except OSError as cause:
+            started.append(cause)
+            ready.set()
+            return
+        started.append(process)
+        ready.set()
+        process.wait()
+
+    # The kernel ends a child with the thread that started it, so that thread stays until it ended.
+    threading.Thread(target=run, name="tailmark-child", daemon=True).start()
+    ready.wait()
+    theirs.close()
+    (process,) = started
+    if isinstance(process, OSError):
+        ours.close()
+        raise process
+    return process, Connection(ours.detach())
+
+
+def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    """How a process that is gone ended: its exit code, or the signal."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=5)
+    code = process.returncode
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
 
 
 def attend(serve: Callable[[Connection], None]) -> None:
     """The child's end: serve until done or until the parent is gone, and leave nothing running."""
-    _die_with_parent()
+    die_with_parent()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        serve(Connection(int(sys.argv[1])))
+        serve(Connection(int(sys.argv[-1])))
     os._exit(0)  # a system's own threads must not keep us
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to end us with our parent, even in the middle of a native call (Linux)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
