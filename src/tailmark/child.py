@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from queue import Queue
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -79,12 +80,11 @@ def spawn(
         OSError: It cannot be started.
     """
     ours, theirs = socket.socketpair()
-    started: list[subprocess.Popen[bytes] | OSError] = []
-    ready = threading.Event()
+    started: Queue[subprocess.Popen[bytes] | OSError] = Queue()
 
-    def run() -> None:
+    def start() -> subprocess.Popen[bytes] | OSError:
         try:
-            process = subprocess.Popen(  # noqa: S603 - ourselves, or what the user names
+            return subprocess.Popen(  # noqa: S603 - ourselves, or what the user names
                 [*program, str(theirs.fileno())],
                 pass_fds=[*keep, theirs.fileno()],
                 process_group=0,  # Ctrl-C is the parent's to handle
@@ -93,18 +93,20 @@ def spawn(
                 env=environment,
             )
         except OSError as cause:
-            started.append(cause)
-            ready.set()
-            return
-        started.append(process)
-        ready.set()
-        process.wait()
+            return cause
 
-    # The kernel ends a child with the thread that started it, so that thread stays until it ended.
-    threading.Thread(target=run, name="tailmark-child", daemon=True).start()
-    ready.wait()
-    theirs.close()
-    (process,) = started
+    def start_and_stay() -> None:
+        process = start()
+        started.put(process)
+        if isinstance(process, subprocess.Popen):
+            process.wait()
+
+    with theirs:
+        if threading.current_thread() is threading.main_thread():
+            process = start()
+        else:  # the kernel ends a child with the thread that started it, and this one may end first
+            threading.Thread(target=start_and_stay, name="tailmark-child", daemon=True).start()
+            process = started.get()
     if isinstance(process, OSError):
         ours.close()
         raise process

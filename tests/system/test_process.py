@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,16 @@ def test_the_process_ends_with_its_system(folder: Path) -> None:
     gc.collect()
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
+
+
+def test_a_process_outlives_the_thread_that_started_it(folder: Path) -> None:
+    """As where one of several workers starts it again."""
+    opened: list[Any] = []
+    thread = threading.Thread(target=lambda: opened.append(elsewhere(folder, "answer")))
+    thread.start()
+    thread.join()
+    assert opened[0].predict(np.zeros((1, 1))) == 1
+    assert opened[0].predict(np.zeros((1, 1))) == 2
 
 
 def test_what_it_prints_is_kept_from_our_output(
