@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tailmark.analysis.compliance import Compliance
     from tailmark.analysis.convergence import Rjsd
     from tailmark.analysis.decided import Decided
+    from tailmark.analysis.differential import Differential, open_differential
     from tailmark.analysis.extremes import Extremes, extremes
     from tailmark.analysis.gate import judge
     from tailmark.analysis.mlperf import MlperfResult, mlperf_result
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tailmark.decode.fastestdet import FastestDet
     from tailmark.decode.labels import Labels
     from tailmark.decode.yolox import Yolox
+    from tailmark.differential_file import load_differential
     from tailmark.drive.loadgen.settings import LoadGen
     from tailmark.experiment import Experiment
     from tailmark.experiment_file import load_experiment
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from tailmark.records.ragged import Ragged
     from tailmark.records.store import open_run
     from tailmark.rehearsal import rehearse
+    from tailmark.report.differential_page import write_differential_report
     from tailmark.report.html import write_report
     from tailmark.scenario.burst import Burst
     from tailmark.scenario.multi_stream import MultiStream
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from tailmark.stats.estimate import Estimate
     from tailmark.stopping import Until
     from tailmark.study.demo import demo
+    from tailmark.study.differential import differential
     from tailmark.study.find_peak import find_peak
     from tailmark.system.callback import Callback
     from tailmark.system.digits import DigitsNetwork
@@ -82,6 +86,7 @@ _HOMES = {
     "Decided": "analysis.decided",
     "Detections": "decode.detections",
     "Dialogues": "workload.dialogues",
+    "Differential": "analysis.differential",
     "Digits": "workload.digits",
     "DigitsNetwork": "system.digits",
     "Estimate": "stats.estimate",
@@ -126,15 +131,18 @@ _HOMES = {
     "compare": "analysis.comparison",
     "comply": "mlperf.compliance",
     "demo": "study.demo",
+    "differential": "study.differential",
     "extremes": "analysis.extremes",
     "find_peak": "study.find_peak",
     "import_csv": "importers.table",
     "import_loadgen": "importers.loadgen",
     "import_tail_quality": "importers.tail_quality",
     "judge": "analysis.gate",
+    "load_differential": "differential_file",
     "load_experiment": "experiment_file",
     "measure": "measurement",
     "mlperf_result": "analysis.mlperf",
+    "open_differential": "analysis.differential",
     "open_run": "records.store",
     "package_submission": "mlperf.package",
     "predict": "analysis.prediction",
@@ -145,6 +153,7 @@ _HOMES = {
     "steady": "analysis.steady",
     "summarize": "analysis.summary",
     "what_if": "analysis.what_if",
+    "write_differential_report": "report.differential_page",
     "write_report": "report.html",
 }
 
@@ -159,6 +168,7 @@ __all__ = [
     "Decided",
     "Detections",
     "Dialogues",
+    "Differential",
     "Digits",
     "DigitsNetwork",
     "Estimate",
@@ -203,15 +213,18 @@ __all__ = [
     "compare",
     "comply",
     "demo",
+    "differential",
     "extremes",
     "find_peak",
     "import_csv",
     "import_loadgen",
     "import_tail_quality",
     "judge",
+    "load_differential",
     "load_experiment",
     "measure",
     "mlperf_result",
+    "open_differential",
     "open_run",
     "package_submission",
     "predict",
@@ -222,6 +235,7 @@ __all__ = [
     "steady",
     "summarize",
     "what_if",
+    "write_differential_report",
     "write_report",
 ]
 

@@ -5,6 +5,7 @@ share their design, so they pair by round. Each system lives in a process of its
 another, and one that crashes is alone in it.
 """
 
+import pickle
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -167,16 +168,14 @@ class _Shared:
         self.design_id = design_id
         self.resume = resume
         self.clock = clock
-        self._opened: list[tuple[Workload, Samples]] = []
+        self._opened: dict[bytes, Samples] = {}
 
     def samples(self, workload: Workload) -> Samples:
         """A workload that several experiments have in common is opened once."""
-        for known, samples in self._opened:
-            if known == workload:
-                return samples
-        samples = workload.open()
-        self._opened.append((workload, samples))
-        return samples
+        recipe = pickle.dumps(workload)  # arrays in it do not compare; it travels so anyway
+        if recipe not in self._opened:
+            self._opened[recipe] = workload.open()
+        return self._opened[recipe]
 
     @cached_property
     def machine(self) -> Audit:

@@ -13,6 +13,7 @@ from tailmark.cli.audit import audit
 from tailmark.cli.check import check
 from tailmark.cli.compare import compare
 from tailmark.cli.demo import demo
+from tailmark.cli.diff import diff
 from tailmark.cli.extremes import extremes
 from tailmark.cli.find_peak import find_peak
 from tailmark.cli.import_ import csv, imports, loadgen, tail_quality
@@ -65,6 +66,7 @@ for one in (
     summarize,
     predict,
     compare,
+    diff,
     extremes,
     what_if,
     find_peak,

@@ -101,10 +101,10 @@ def _render(found: Sequence[Findings], names: Sequence[str], compared: SideBySid
         "runs": [looked_up(one, name) for one, name in zip(found, names, strict=True)],
         "comparison": comparison_looked_up(compared) if compared else None,
     }
-    script, vega = _resource("page.js"), _vega()
-    return _template().render(
+    script, vega = resource("page.js"), _vega()
+    return template("page.html.jinja").render(
         title=" and ".join(names),
-        css=Markup(_resource("page.css")),  # noqa: S704 - our own file
+        css=Markup(resource("page.css")),  # noqa: S704 - our own file
         vega=Markup(vega),  # noqa: S704 - the bundle
         script=Markup(script),  # noqa: S704 - our own file
         policy=_policy(vega, script),
@@ -128,15 +128,17 @@ def _names(found: Sequence[Findings]) -> list[str]:
     return names
 
 
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A page's template; what is put into it is escaped."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["sentence_case"] = sentence_case
-    return environment.from_string(_resource("page.html.jinja"))
+    return environment.from_string(resource(name))
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """A file of the pages' own."""
     return (files("tailmark.report") / "page" / name).read_text(encoding="utf-8")
 
 

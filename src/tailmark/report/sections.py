@@ -179,7 +179,7 @@ def _card(one: SampleRecord) -> dict[str, Any]:
     right = None if one.right is None else _rightness(one.right, one.alone)
     return {
         "id": one.id,
-        "picture": _picture(one.thumbnail),
+        "picture": picture(one.thumbnail),
         "mean": tied(format_duration(one.mean_ns)),
         "spread": tied(percent(one.spread, 0)),
         "max": tied(format_duration(one.max_ns)),
@@ -196,7 +196,7 @@ def _rightness(share: float, alone: bool) -> str:
     return tied(f"right {percent(share, 0)} of the time")
 
 
-def _picture(content: bytes | None) -> str | None:
+def picture(content: bytes | None) -> str | None:
     """A data address, for what truly is a PNG or a JPEG."""
     for signature, kind in _SIGNATURES.items():
         if content and content.startswith(signature):
