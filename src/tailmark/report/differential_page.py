@@ -278,7 +278,7 @@ def _svg(plot: Plot, colors: Mapping[str, Any]) -> Markup:
         **plot.drawn(),
         "width": 760,
         "title": None,
-        "config": theme(colors, legends=True) | {"background": "transparent"},
+        "config": theme(colors, legends=True) | {"background": "transparent", "padding": 24},
     }
     drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     return Markup(drawn)  # noqa: S704 - Vega escapes the texts it draws
