@@ -8,9 +8,10 @@ another, and one that crashes is alone in it.
 import pickle
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -42,6 +43,7 @@ from tailmark.records.raw import RawWriter, read_raw
 from tailmark.records.store import RunWriter
 from tailmark.stopping import Lookout
 from tailmark.workload.base import Samples, Workload
+from tailmark.workload.prepared import prepare_once
 
 _SETTLING_SHARE = 0.02
 """Queries before each round, forgotten: another system had the caches."""
@@ -168,14 +170,25 @@ class _Shared:
         self.design_id = design_id
         self.resume = resume
         self.clock = clock
-        self._opened: dict[bytes, Samples] = {}
+        self._opened: dict[bytes, tuple[Samples, Workload]] = {}
 
-    def samples(self, workload: Workload) -> Samples:
-        """A workload that several experiments have in common is opened once."""
-        recipe = pickle.dumps(workload)  # arrays in it do not compare; it travels so anyway
+    def workload(self, experiment: Experiment) -> tuple[Samples, Workload]:
+        """A workload that several have in common: opened once, its inputs prepared once.
+
+        Where preparing is timed, each of them prepares.
+        """
+        workload = experiment.workload
+        recipe = pickle.dumps((workload, experiment.timed))  # arrays in it do not compare
         if recipe not in self._opened:
-            self._opened[recipe] = workload.open()
+            samples = workload.open()
+            if experiment.timed == "inference":
+                workload = prepare_once(workload, self._folder / f"{len(self._opened)}.npy")
+            self._opened[recipe] = samples, workload
         return self._opened[recipe]
+
+    @cached_property
+    def _folder(self) -> Path:
+        return Path(self.stack.enter_context(TemporaryDirectory(prefix="tailmark-")))
 
     @cached_property
     def machine(self) -> Audit:
@@ -222,7 +235,7 @@ class _Turn:
         """Open and warm everything; what cannot be is the error."""
         experiment = self.experiment
         try:
-            samples = shared.samples(experiment.workload)
+            samples, workload = shared.workload(experiment)
             experiment.check_references(samples.references is not None)
             resume = shared.resume and (self.run / "run.json").exists()
             writer = shared.stack.enter_context(RunWriter(self.run, resume=resume))
@@ -230,7 +243,9 @@ class _Turn:
             decoder = experiment.decode
             log = Logbook(writer, manifest, decoder.columns, decoder.ragged)
             flight = InFlight(samples.ids)
-            driver = shared.stack.enter_context(opened(experiment, samples, flight, shared.clock))
+            driver = shared.stack.enter_context(
+                opened(replace(experiment, workload=workload), samples, flight, shared.clock)
+            )
             self._bench = Bench(
                 experiment=experiment,
                 samples=samples,

@@ -25,6 +25,9 @@ from tailmark.workload.transformed import Transformed
 EFFECTIVE = ("precision", "threads", "device")
 """What a runtime decides by itself where nobody does, and says afterwards."""
 
+WHOLESALE = ("framework", "make", "system.model", "system.call", "system.make")
+"""Axes that are another implementation altogether: what in it is the cause, they do not say."""
+
 _TRIES = 24
 """The most combinations that are asked: beyond singles and pairs, the best are joined greedily."""
 
@@ -286,7 +289,7 @@ class _Pair:
         cause = self._fewest(axes, total)
         explained = total - (self._flips_of(cause) if cause else total)
         missing = int((self.base.there & ~self.other.there).sum())
-        particular = cause and not {"framework", "system.model", "make"} & set(cause)
+        particular = cause and not set(WHOLESALE) & set(cause)
         return Attribution(
             a=self.a,
             b=self.b,
@@ -357,9 +360,14 @@ class _Pair:
         key = tuple(sorted(axis.name for axis in axes))
         if key in self.tried:
             return self.tried[key]
+        put_back = self._put_back(axes)
+        if put_back.settings == self._planned(self.a).settings:  # it is A
+            effective = {name: self._effective(self.a).get(name) for name in ("kind", *EFFECTIVE)}
+            self.tried[key] = Toggle(axes=key, flips=0, effective=effective)
+            return self.tried[key]
         self.tell(f"{self.b} with {', '.join(key)} of {self.a}")
         try:
-            run = self._ask(self._put_back(axes), "+".join(key))
+            run = self._ask(put_back, "+".join(key))
         except TailmarkError as cause:
             toggle = Toggle(axes=key, flips=None, error=str(cause))
         else:

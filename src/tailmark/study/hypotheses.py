@@ -10,7 +10,7 @@ INPUTS = {
 }
 """What may be wrong with an input, in words, by the transformation that mends it."""
 
-_AGREES = 0.9
+_AGREES = 0.8
 
 
 def shifted_labels(a: Answered, b: Answered) -> int:

@@ -1,0 +1,113 @@
+"""What makes an environment answer otherwise is found and named, declared or not."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from study.faulty import colored
+from tailmark.differential_file import plan_differential
+from tailmark.report.differential_sentences import attribution_sentence
+from tailmark.study.attribution import axes_between
+from tailmark.study.differential import differential
+
+HERE = Path(__file__).parent
+
+Attribute = Callable[..., Mapping[str, Any]]
+
+
+@pytest.fixture
+def attribute(tmp_path: Path) -> Attribute:
+    """The one attribution of two environments, of digits in colours."""
+    inputs, labels = colored()
+    np.savez(tmp_path / "digits.npz", inputs=inputs, references=labels)
+
+    def found(*environments: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
+        document = {
+            "workload": {"kind": "arrays", "path": str(tmp_path / "digits.npz"), "classes": 10},
+            "system": {"kind": "function", "call": "faulty:right"},
+            "rounds": 1,
+            "warmup": 0,
+            "environments": [{"name": "good"}, *environments],
+            **more,
+        }
+        made = differential(
+            plan_differential(document, HERE), out=tmp_path / "diff", cache=tmp_path / "cache"
+        )
+        (one,) = made.attributions
+        return one
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ("bgr", "its channels in reverse order"),
+        ("turned", "rows for columns"),
+        ("offset", "counts labels from 1 higher: declare decode.offset"),
+    ],
+)
+def test_what_nobody_declared_is_named(attribute: Attribute, call: str, named: str) -> None:
+    """Though all that is declared is that another function answers."""
+    one = attribute({"name": "bad", "system": {"call": f"faulty:{call}"}})
+    assert one["flips"] > 36
+    assert named in one["undeclared"]
+    assert named in attribution_sentence(one)
+
+
+def test_outputs_that_are_dropped_are_counted(attribute: Attribute) -> None:
+    """A missing answer is a flip, and said to be missing."""
+    one = attribute({"name": "bad", "system": {"call": "faulty:dropping"}})
+    assert one["flips"] == one["missing"] == 17
+    assert "17 of them have no answer in bad" in attribution_sentence(one)
+
+
+def test_a_declared_setting_is_named(attribute: Attribute) -> None:
+    """Of several settings that differ, the one that does it, and it alone."""
+    one = attribute({"name": "bad", "system": {"call": "faulty:bgr", "timeout": "9s"}})
+    assert one["cause"] == ["system.call"]
+    assert one["explained"] == one["flips"]
+
+
+def planned(settings: Mapping[str, Any], steps: tuple[Any, ...] = ()) -> Any:
+    """An environment of these settings of its system."""
+    document = {"workload": {"kind": "digits"}, "environments": [{"name": "x"}]}
+    system = dict(settings)
+    if "kind" not in system:
+        system = {"kind": "onnxruntime", "model": "m.onnx", **settings}
+    plan = plan_differential({**document, "system": system, "make": list(steps)}, HERE)
+    return plan.environments[0]
+
+
+def test_what_a_runtime_chose_by_itself_is_an_axis() -> None:
+    """Where it can be told otherwise, and nobody has."""
+    a, b = planned({}), planned({"optimization": "basic"})
+    effective = {"precision": "float32", "threads": 1}, {"precision": "bfloat16", "threads": 1}
+    axes = axes_between(a, b, effective, ("precision", "threads"))
+    assert [axis.name for axis in axes] == ["precision", "system.optimization"]
+    assert axes[0].settings == {"system.precision": "float32"}
+    assert [axis.name for axis in axes_between(a, b, effective, ())] == ["system.optimization"]
+
+
+def test_another_framework_takes_its_own_settings_along() -> None:
+    """What both kinds have a setting for is an axis of its own."""
+    a = planned({"threads": 2, "optimization": "basic"})
+    b = planned({"kind": "digits", "threads": 1})
+    axes = {axis.name: axis for axis in axes_between(a, b, ({}, {}), ())}
+    assert set(axes) == {"framework", "system.threads"}
+    assert axes["framework"].settings == {
+        "system.kind": "onnxruntime",
+        "system.model": "m.onnx",
+        "system.optimization": "basic",
+    }
+
+
+def test_each_step_more_is_an_axis() -> None:
+    """Where A's steps are among B's; otherwise they are one."""
+    a, b = planned({}, ("float32",)), planned({}, ("float32", "onnxsim", "onnxslim"))
+    names = [axis.name for axis in axes_between(a, b, ({}, {}), ())]
+    assert names == ["make.onnxsim", "make.onnxslim"]
+    assert [axis.name for axis in axes_between(b, a, ({}, {}), ())] == ["make"]
