@@ -74,6 +74,11 @@ def small_print(found: Differential) -> list[str]:
             "Latencies are ratios of paired rounds, their intervals at 95 % each; p values are "
             "McNemar's exact test of fixes against breaks, adjusted for all pairs (Holm)."
         )
+    if _has_oracle(found):
+        lines.append(
+            f"Errors are the largest difference of any output to that of {found.oracle}, for any "
+            "sample."
+        )
     if found.front and found.front.beaten_maybe:
         lines.append("A dagger (†) marks who may be beaten, as far as the intervals tell.")
     return lines
@@ -103,6 +108,7 @@ def environments_grid(found: Differential) -> Grid:
     value = metric_name(found.metric) if graded else "on time"
     header = ["", "in effect"]
     header += [f"{value}, no deadline"] if graded else []
+    header += ["error"] if _has_oracle(found) else []
     header += [f"at {deadline_name(at)}" if at else "", "mean latency", "p99"]
     rows = []
     for cell in found.measured:
@@ -112,6 +118,9 @@ def environments_grid(found: Differential) -> Grid:
         row = [Cell(_name(found, cell)), Cell(settings_words(cell.system))]
         if graded:
             row.append(share_cell(summary.ideal) if summary.ideal else Cell("–"))
+        if _has_oracle(found):
+            pair = found.pair(found.oracle, cell.name)
+            row.append(Cell(error_words(pair) if pair else "oracle"))
         if cell.environment.answers_only:
             row += [Cell("–")] * 3
         else:
@@ -123,6 +132,11 @@ def environments_grid(found: Differential) -> Grid:
             ]
         rows.append(row)
     return Grid("What each delivers", header, rows)
+
+
+def _has_oracle(found: Differential) -> bool:
+    """Whether numbers are held against another than the baseline's."""
+    return found.oracle != found.baseline and found.oracle in {c.name for c in found.measured}
 
 
 def _name(found: Differential, cell: Environment) -> str:
