@@ -1,5 +1,6 @@
 """PyTorch to ONNX, by either of PyTorch's two exporters."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,11 +38,6 @@ class TorchToOnnx:
         read, interface, program = read_exported(source)
         import torch
 
-        names: dict[str, Any] = {
-            "input_names": list(read.names or ()),
-            "output_names": list(read.outputs or ()),
-            "opset_version": self.opset,
-        }
         arguments = example(interface, inputs)
         try:
             with quiet(), torch.no_grad():
@@ -54,7 +50,7 @@ class TorchToOnnx:
                         optimize=self.optimize,
                         external_data=False,
                         verbose=False,
-                        **names,
+                        opset_version=self.opset,
                     )
                 else:
                     torch.onnx.export(
@@ -64,7 +60,7 @@ class TorchToOnnx:
                         dynamo=False,
                         do_constant_folding=self.optimize,
                         training=torch.onnx.TrainingMode.PRESERVE,  # a program has no modes
-                        **names,
+                        opset_version=self.opset,
                     )
         except ImportError as cause:
             raise ConversionError(
@@ -76,6 +72,26 @@ class TorchToOnnx:
                 f"the {self.exporter} exporter cannot take {source.name!r}: {first_line(cause)}"
             ) from cause
 
+        _rename(out, interface.inputs, read.outputs or ())
+
     def describe(self) -> dict[str, Any]:
         """The settings."""
         return {"kind": "torch2onnx", **asdict(self)}
+
+
+def _rename(model: Path, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+    """Give the inputs and outputs their names; the exporters refuse those that are no Python."""
+    import onnx
+
+    proto = onnx.load(model)
+    graph = proto.graph
+    new = dict(zip((one.name for one in graph.input), inputs, strict=False))
+    new |= dict(zip((one.name for one in graph.output), outputs, strict=True))
+    taken = {name for node in graph.node for name in node.output} - set(new)
+    inside = {name: f"{name}.inner" for name in taken & set(new.values())}
+    for one in (*graph.input, *graph.output, *graph.value_info):
+        one.name = new.get(one.name, inside.get(one.name, one.name))
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new.get(name, inside.get(name, name)) for name in names]
+    onnx.save(proto, model)

@@ -25,6 +25,7 @@ from tailmark.errors import SystemSetupError
 from tailmark.system.base import Batch
 from tailmark.system.interface import Interface
 from tailmark.system.model_file import check_model_file
+from tailmark.system.onnx_file import read_onnx_file
 
 NAMES = "tailmark.json"
 """The extra file of a `.pt2` that keeps the names a model's inputs and outputs had before."""
@@ -122,50 +123,36 @@ def read_onnx(model: Path) -> tuple[Source, Interface]:
     Raises:
         SystemSetupError: The file is no ONNX model, or onnx2torch cannot make it.
     """
-    onnx, convert = _onnx2torch()
-    try:
-        proto = onnx.load(str(model))
-        initializers = {one.name for one in proto.graph.initializer}
-        inputs = {
-            one.name: _declared(onnx, one)
-            for one in proto.graph.input
-            if one.name not in initializers
-        }
-        _drop_masks(proto)
-    except Exception as cause:
-        raise SystemSetupError(
-            f"model {str(model)!r} cannot be loaded: {first_line(cause)}"
-        ) from cause
+    proto, interface = read_onnx_file(model, "torch")
+    convert = _onnx2torch()
+    _drop_masks(proto)
     try:
         with quiet():
-            module = _converted(onnx, convert, proto)
+            module = _converted(convert, proto)
     except Exception as cause:
         raise SystemSetupError(
             f"onnx2torch cannot make a module of {str(model)!r}: {first_line(cause)}"
         ) from cause
-    interface = Interface(inputs, tuple(one.name for one in proto.graph.output))
     source = Source(
         module=module,
         interface=interface,
         outputs=_outputs(proto),
-        names=tuple(inputs),
+        names=tuple(interface.inputs),
         static=True,
     )
     return source, interface
 
 
-def _onnx2torch() -> tuple[Any, Any]:
+def _onnx2torch() -> Any:
     try:
-        import onnx
-
         with _torchvision(), quiet():
             from onnx2torch import convert
     except ImportError as cause:
         raise SystemSetupError(
-            "an .onnx file needs the packages onnx and onnx2torch to become a PyTorch module: "
-            "pip install onnx, and pip install --no-deps onnx2torch, which would replace torch"
+            "an .onnx file needs the package onnx2torch to become a PyTorch module: "
+            "pip install --no-deps onnx2torch (with its dependencies it would replace torch)"
         ) from cause
-    return onnx, convert
+    return convert
 
 
 @contextmanager
@@ -190,15 +177,6 @@ def _torchvision() -> Iterator[None]:
         yield
 
 
-def _declared(onnx: Any, one: Any) -> tuple[str, list[int | str | None]]:
-    tensor = one.type.tensor_type
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-    return str(dtype), [
-        axis.dim_value if axis.HasField("dim_value") else axis.dim_param or None
-        for axis in tensor.shape.dim
-    ]
-
-
 def _drop_masks(proto: Any) -> None:
     """Leave out optional outputs that nobody reads.
 
@@ -212,14 +190,16 @@ def _drop_masks(proto: Any) -> None:
                 del node.output[-1]
 
 
-def _converted(onnx: Any, convert: Any, proto: Any) -> Any:
+def _converted(convert: Any, proto: Any) -> Any:
     try:
         return convert(proto).eval()
     except NotImplementedError:
         opset = next((one.version for one in proto.opset_import if not one.domain), _UPGRADED)
         if opset >= _UPGRADED:
             raise
-        return convert(onnx.version_converter.convert_version(proto, _UPGRADED)).eval()
+        from onnx import version_converter
+
+        return convert(version_converter.convert_version(proto, _UPGRADED)).eval()
 
 
 def _outputs(proto: Any) -> tuple[str, ...]:
