@@ -212,7 +212,7 @@ def _check_device(device: str, available: list[str]) -> None:
 
 def _reason(cause: Exception) -> str:
     """The last line: those before it tell where in the runtime's source it was."""
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    lines = [line.strip(" .") for line in str(cause).splitlines() if line.strip(" .")]
     return lines[-1] if lines else type(cause).__name__
 
 
