@@ -16,7 +16,7 @@ import types
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ NAMES = "tailmark.json"
 _MASKED = ("BatchNormalization", "Dropout", "LayerNormalization", "MaxPool")
 """Operators whose outputs but the first are optional."""
 
-_UPGRADED = 13
-"""The opset an older model is brought to where onnx2torch lacks one of its operators."""
+_OLDEST, _NEWEST = 13, 17
+"""The opsets that models beyond are brought to where onnx2torch lacks one of their operators."""
 
 _PICKLED = ("custom_obj_", "opaque_obj_")
 """How the constants of a `.pt2` that are pickled are named."""
@@ -125,7 +125,7 @@ def read_onnx(model: Path) -> tuple[Source, Interface]:
     """
     proto, interface = read_onnx_file(model, "torch")
     convert = _onnx2torch()
-    _drop_masks(proto)
+    _tidy(proto)
     try:
         with quiet():
             module = _converted(convert, proto)
@@ -177,29 +177,41 @@ def _torchvision() -> Iterator[None]:
         yield
 
 
-def _drop_masks(proto: Any) -> None:
-    """Leave out optional outputs that nobody reads.
+def _tidy(proto: Any) -> None:
+    """Leave out what changes nothing and onnx2torch mistakes or refuses.
 
-    onnx2torch takes the first *element* of the first output where a node declares a second.
+    It takes the first *element* of the first output where a node declares a second, and refuses
+    Reshape's ``allowzero``, which PyTorch's exporter always sets.
     """
+    from onnx import numpy_helper
+
+    constants = {one.name: one for one in proto.graph.initializer}
     read = {name for node in proto.graph.node for name in node.input}
     read |= {one.name for one in proto.graph.output}
     for node in proto.graph.node:
         if node.op_type in _MASKED:
             while len(node.output) > 1 and node.output[-1] not in read:
                 del node.output[-1]
+        if node.op_type == "Reshape" and node.input[1] in constants:
+            shape = numpy_helper.to_array(constants[node.input[1]])
+            kept = [one for one in node.attribute if one.name != "allowzero" or not shape.all()]
+            del node.attribute[:]
+            node.attribute.extend(kept)
 
 
 def _converted(convert: Any, proto: Any) -> Any:
     try:
         return convert(proto).eval()
     except NotImplementedError:
-        opset = next((one.version for one in proto.opset_import if not one.domain), _UPGRADED)
-        if opset >= _UPGRADED:
+        opset = next((one.version for one in proto.opset_import if not one.domain), _OLDEST)
+        if _OLDEST <= opset <= _NEWEST:
             raise
         from onnx import version_converter
 
-        return convert(version_converter.convert_version(proto, _UPGRADED)).eval()
+        with suppress(RuntimeError):  # what cannot be said in the other opset
+            moved = version_converter.convert_version(proto, min(max(opset, _OLDEST), _NEWEST))
+            return convert(moved).eval()
+        raise
 
 
 def _outputs(proto: Any) -> tuple[str, ...]:
