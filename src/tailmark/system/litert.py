@@ -21,8 +21,11 @@ from tailmark.system.interface import Interface, wanted_outputs
 from tailmark.system.model_file import check_model_file, check_threads, fingerprint
 from tailmark.system.native_output import caught
 
-_FORCE_FP16 = 0x4
-"""``TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16`` of ``xnnpack_delegate.h``."""
+_FLAGS = 0x1 | 0x2 | 0x4
+"""``TFLITE_XNNPACK_DELEGATE_FLAG_QS8``, ``_QU8`` and ``_FORCE_FP16`` of ``xnnpack_delegate.h``.
+
+Flags take the place of the default ones, which are the first two.
+"""
 
 _RESOLVERS = {
     "xnnpack": "BUILTIN",
@@ -252,9 +255,9 @@ class _Compiled:
         self.inputs: _Inputs = {name: _taken(one) for name, one in takes.items()}
         self.outputs: _Outputs = {name: _ints(one["shape"]) for name, one in gives.items()}
         self._types = {name: np.dtype(one["dtype"]) for name, one in gives.items()}
-        cpu = CpuOptions(num_threads=recipe.threads, xnnpack_flags=_FORCE_FP16)
+        cpu = CpuOptions(num_threads=recipe.threads, xnnpack_flags=_FLAGS)
         model = CompiledModel.from_file(str(recipe.model), options=Options(cpu_options=cpu))
-        self._native = SimpleNamespace(model=model)
+        self._native = SimpleNamespace(model=model, takes={}, gives={})
         weakref.finalize(self, _let_go, self._native)
         # A file without signatures goes by its tensors' names here as there.
         self._key, self._order = next(iter(model.get_signature_list().items()))
@@ -300,9 +303,12 @@ class _Compiled:
 
 
 def _let_go(native: SimpleNamespace) -> None:
-    """Free a compiled model, which the runtime tells the terminal of."""
+    """Free a compiled model now, whoever still knows of it: the runtime tells the terminal."""
     with caught():
-        vars(native).clear()
+        for buffer in (*native.takes.values(), *native.gives.values()):
+            buffer.destroy()
+        native.model.environment.close()
+        native.model.close()
 
 
 def _signature(interpreter: Any) -> tuple[dict[str, Any], dict[str, Any]]:
