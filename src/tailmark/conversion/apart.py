@@ -38,7 +38,7 @@ def convert_apart(
             error = child.receive(timeout_s)
         except TimeoutError:
             raise ConversionError(
-                f"{what} did not end within {timeout_s:g} s and was stopped: allow it more time"
+                f"{what} was stopped after {timeout_s:g} s: allow it more time"
             ) from None
         except (EOFError, OSError):
             said = _last_line(log)

@@ -47,6 +47,8 @@ class Float16:
         else:
             converter = needed("onnxruntime.transformers.float16", "float16")
             model = converter.convert_float_to_float16(model, keep_io_types=self.keep_io)
+            tools = needed("onnxruntime.transformers.onnx_model", "float16")
+            tools.OnnxModel.graph_topological_sort(model.graph)  # its casts come last
         save(model, out)
 
     def describe(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A clock that does not wait, systems whose latencies are known, and checks every 
 from tailmark.testing.clock import VirtualClock
 from tailmark.testing.conformance import (
     check_batches,
+    check_conversion,
     check_decoder,
     check_metric,
     check_responder,
@@ -22,6 +23,7 @@ __all__ = [
     "RespondingSystem",
     "VirtualClock",
     "check_batches",
+    "check_conversion",
     "check_decoder",
     "check_metric",
     "check_responder",

@@ -5,13 +5,16 @@ A plug-in's own tests call the check of its seam; ours call all of them on every
 
 import json
 import pickle
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
+from tailmark.conversion.base import Conversion, Inputs
 from tailmark.decode.base import Declared, Decoder
 from tailmark.quality.base import Arrivals, Metric, SetGrader
 from tailmark.records.model import Int32s, Run
@@ -139,6 +142,49 @@ def _close(a: Any, b: Any, relative: float, absolute: float) -> bool:
     if a.dtype.kind != "f":
         return np.array_equal(a, b)
     return np.allclose(a, b, rtol=relative, atol=absolute, equal_nan=True)
+
+
+def check_conversion(conversion: Conversion, source: Path, inputs: Inputs) -> None:
+    """A conversion writes the file it names, and the same model each time; for ONNX models.
+
+    Args:
+        conversion: The recipe.
+        source: A model that it takes.
+        inputs: Of the source, one or more and as many as it wants.
+    """
+    _plain(conversion.describe(), "describe()")
+    _owes(isinstance(conversion.describe().get("kind"), str), "describe() has its kind")
+    copy = pickle.loads(pickle.dumps(conversion))  # noqa: S301
+    _owes(copy == conversion, "a recipe equals its pickled copy")
+    _owes(all(isinstance(one, str) for one in conversion.tools), "tools are distributions' names")
+    _owes(conversion.wants_inputs >= 0, "it wants a number of inputs")
+    before = source.read_bytes()
+    answers = []
+    with tempfile.TemporaryDirectory(prefix="tailmark-") as folder:
+        for name, recipe in (("first", conversion), ("second", copy)):
+            out = Path(folder) / name / conversion.writes
+            out.parent.mkdir()
+            recipe.convert(source, out, inputs[: conversion.wants_inputs])
+            _owes(out.exists(), f"it writes {conversion.writes!r}")
+            if out.suffix == ".onnx":
+                answers.append([_answers(out, one) for one in inputs])
+    _owes(source.read_bytes() == before, "the source is kept")
+    if answers:
+        first, second = (np.concatenate(one) for one in answers)
+        _owes(np.array_equal(first, second, equal_nan=True), "two makings answer the same")
+
+
+def _answers(model: Path, inputs: Any) -> Any:
+    """All outputs of an ONNX model in a row; what it takes in half precision is given so."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    named = inputs if isinstance(inputs, Mapping) else {session.get_inputs()[0].name: inputs}
+    half = {one.name for one in session.get_inputs() if one.type == "tensor(float16)"}
+    given = {n: v.astype(np.float16) if n in half else v for n, v in named.items()}
+    return np.concatenate([np.ravel(one) for one in session.run(None, given)])
 
 
 def check_decoder(decoder: Decoder, raw: Any, declared: Declared | None = None) -> None:
