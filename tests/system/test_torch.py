@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tailmark.errors import SystemSetupError
 from tailmark.system.onnxruntime import OnnxRuntime
 from tailmark.system.torch import Torch
+from tailmark.system.torch_sources import quiet
 from tailmark.testing import check_batches, check_system
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -133,9 +134,10 @@ def test_compiled_modes_answer_as_onnx_runtime_does(images: Any, mode: Any) -> N
 @pytest.mark.heavy
 def test_a_package_compiled_ahead_runs_and_cannot_be_changed(tmp_path: Path) -> None:
     """It is told from an exported program by what is in it."""
-    program = torch.export.export(torch.nn.Linear(4, 3).eval(), (torch.ones(1, 4),))
     package = tmp_path / "compiled.pt2"
-    torch._inductor.aoti_compile_and_package(program, package_path=str(package))
+    with quiet():
+        program = torch.export.export(torch.nn.Linear(4, 3).eval(), (torch.ones(1, 4),))
+        torch._inductor.aoti_compile_and_package(program, package_path=str(package))
     predictor = Torch(model=package).open()
     batch = np.ones((1, 4), np.float32)
     expected = program.module()(torch.ones(1, 4)).detach().numpy()
