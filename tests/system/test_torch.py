@@ -177,12 +177,15 @@ def test_a_lower_precision_shows(images: Any, settings: dict[str, Any], precisio
     assert predictor.describe()["precision"] == precision
 
 
-def test_settings_of_the_process_are_read_back() -> None:
-    """Threads and the precision of matrix products."""
+def test_settings_of_the_process_are_read_back(images: Any) -> None:
+    """Threads and the precision of matrix products; where that lowers convolutions, it shows."""
     before = torch.get_float32_matmul_precision(), torch.get_num_threads()
     try:
-        said = Torch(model=DIGITS, threads=2, matmul_precision="medium").open().describe()
+        predictor = Torch(model=DIGITS, threads=2, matmul_precision="medium").open()
+        said = predictor.describe()
         assert (said["threads"], said["matmul_precision"]) == (2, "medium")
+        error = np.abs(predictor.predict(images) - oracle(DIGITS, images)).max()
+        assert said["precision"] == ("bfloat16" if error > 1e-3 else "float32")
         said = Torch(model=DIGITS, threads=1).open().describe()
         assert (said["threads"], said["matmul_precision"]) == (1, "medium")
     finally:

@@ -148,6 +148,17 @@ def _silence(torch: Any) -> None:
         torch.from_numpy(frozen)
 
 
+def _lowered(torch: Any) -> bool:
+    """Whether float32 products and convolutions are computed in bfloat16 on this processor.
+
+    oneDNN does so with matrix products of ``medium`` precision where the processor has bfloat16.
+    """
+    if torch.get_float32_matmul_precision() != "medium" or not torch.backends.mkldnn.enabled:
+        return False
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())
+
+
 class _Module:
     def __init__(self, torch: Any, source: Source, recipe: Torch, device: Any) -> None:
         self._torch, self._source, self._recipe = torch, source, recipe
@@ -324,5 +335,7 @@ class _Module:
         dtypes = {str(one.dtype)[6:] for one in tensors if one.is_floating_point()}
         if self._recipe.autocast:
             dtypes = {self._recipe.autocast}
+        elif dtypes == {"float32"} and self._device.type == "cpu" and _lowered(self._torch):
+            dtypes = {"bfloat16"}
         held = {"device": "+".join(sorted(devices))}
         return {**held, "precision": "+".join(sorted(dtypes))} if dtypes else held
