@@ -184,8 +184,8 @@ def test_settings_of_the_process_are_read_back(images: Any) -> None:
         predictor = Torch(model=DIGITS, threads=2, matmul_precision="medium").open()
         said = predictor.describe()
         assert (said["threads"], said["matmul_precision"]) == (2, "medium")
-        error = np.abs(predictor.predict(images) - oracle(DIGITS, images)).max()
-        assert said["precision"] == ("bfloat16" if error > 1e-3 else "float32")
+        error = np.abs(predictor.predict(images[:1]) - oracle(DIGITS, images[:1])).max()
+        assert said["precision"] == ("bfloat16+float32" if error > 1e-3 else "float32")
         said = Torch(model=DIGITS, threads=1).open().describe()
         assert (said["threads"], said["matmul_precision"]) == (1, "medium")
     finally:

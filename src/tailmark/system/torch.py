@@ -149,9 +149,10 @@ def _silence(torch: Any) -> None:
 
 
 def _lowered(torch: Any) -> bool:
-    """Whether float32 products and convolutions are computed in bfloat16 on this processor.
+    """Whether some float32 products and convolutions are computed in bfloat16 here.
 
-    oneDNN does so with matrix products of ``medium`` precision where the processor has bfloat16.
+    With matrix products of ``medium`` precision oneDNN does so where the processor has bfloat16;
+    which operators go to oneDNN depends on their sizes.
     """
     if torch.get_float32_matmul_precision() != "medium" or not torch.backends.mkldnn.enabled:
         return False
@@ -336,6 +337,6 @@ class _Module:
         if self._recipe.autocast:
             dtypes = {self._recipe.autocast}
         elif dtypes == {"float32"} and self._device.type == "cpu" and _lowered(self._torch):
-            dtypes = {"bfloat16"}
+            dtypes = {"float32", "bfloat16"}
         held = {"device": "+".join(sorted(devices))}
         return {**held, "precision": "+".join(sorted(dtypes))} if dtypes else held
