@@ -180,6 +180,7 @@ def _answers(model: Path, inputs: Any) -> Any:
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = 1  # several take sums in another order
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     named = inputs if isinstance(inputs, Mapping) else {session.get_inputs()[0].name: inputs}
     half = {one.name for one in session.get_inputs() if one.type == "tensor(float16)"}
