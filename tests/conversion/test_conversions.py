@@ -1,6 +1,7 @@
 """Conversions from ONNX to ONNX keep what a model answers, but for what they say they change."""
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import onnxruntime as ort
 import pytest
 from PIL import Image
 
+from conversion.misbehaving import Misbehave
 from tailmark.conversion.base import Conversion, Inputs
 from tailmark.conversion.contents import contents
 from tailmark.conversion.dequantize import Dequantize
@@ -303,3 +305,19 @@ def _crop(path: Path) -> Array:
         left, top = (width - 224) // 2, (height - 224) // 2
         box = (left, top, left + 224, top + 224)
         return np.asarray(image.convert("RGB").crop(box), np.float32)
+
+
+def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It names the package and how to get it."""
+    monkeypatch.setitem(sys.modules, "onnxslim", None)
+    with pytest.raises(ConversionError) as caught:
+        _made(tmp_path, DIGITS, OnnxSlim())
+    assert str(caught.value) == (
+        "conversion onnxslim needs the package onnxslim: pip install 'tailmark[convert]'"
+    )
+
+
+def test_the_check_catches_what_writes_nothing(digits: Array) -> None:
+    """A conversion owes the file that it names."""
+    with pytest.raises(AssertionError, match=r"it writes 'model\.bin'"):
+        check_conversion(Misbehave(how="forgets"), DIGITS, [digits[:1]])
