@@ -62,7 +62,7 @@ class ToMnn:
             files = ["--modelFile", str(model), "--MNNModel", str(out.absolute())]
             printed = run_program([*words, *files, *options], what, tool="MNN", folder=folder)
         if not out.is_file():  # its exit code is 0 whatever happened
-            raise failed(what, "MNN wrote no model", printed)
+            raise failed(what, "MNN wrote no model", printed.partition("[ERROR] Convert error")[0])
 
     def describe(self) -> dict[str, Any]:
         """The settings."""
