@@ -18,7 +18,7 @@ class TfliteToOnnx:
     Args:
         python: The interpreter that has tf2onnx and TensorFlow, such as ``../other/bin/python``.
         opset: The version of ONNX's operators to use.
-        dequantize: Make a float32 model of a quantised one.
+        dequantize: Take the quantisation out as tf2onnx does, which drops its ranges too.
     """
 
     python: Path
