@@ -79,6 +79,23 @@ def two_by_two(path: Path) -> Path:
     )
 
 
+def quantised(path: Path) -> Path:
+    """A convolution of what was rounded to steps."""
+    weights = np.random.default_rng(0).standard_normal((4, 3, 3, 3)).astype(np.float32)
+    return saved(
+        path,
+        [
+            helper.make_node("QuantizeLinear", ["image", "step", "zero"], ["steps"]),
+            helper.make_node("DequantizeLinear", ["steps", "step", "zero"], ["rounded"]),
+            helper.make_node("Conv", ["rounded", "k"], ["c"]),
+            helper.make_node("Relu", ["c"], ["y"]),
+        ],
+        {"image": ["N", 3, 12, 12]},
+        {"y": ["N", 4, 10, 10]},
+        {"step": np.float32(0.02), "zero": np.uint8(128), "k": weights},
+    )
+
+
 def without_batch(path: Path) -> Path:
     """Nothing in it says which axis is the batch."""
     shape = [1, 4, 6, 6]

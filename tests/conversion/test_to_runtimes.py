@@ -14,6 +14,7 @@ from conversion.networks import (
     images,
     old_softmax,
     oracle,
+    quantised,
     without_batch,
 )
 from tailmark.conversion.base import Conversion
@@ -117,6 +118,10 @@ def test_ncnn_wants_shapes_and_a_batch(tmp_path: Path) -> None:
         ToNcnn().convert(source, out, ())
     with pytest.raises(ConversionError, match="the model's inputs are image and"):
         ToNcnn().convert(source, out, [{"picture": images(1)}])
+    with pytest.raises(
+        ConversionError, match=r"pnnx knows no layer of ncnn's for .* in 'steps\.onnx'"
+    ):
+        ToNcnn().convert(quantised(tmp_path / "steps.onnx"), out, [images(1)])
     flat = without_batch(tmp_path / "flat.onnx")
     with pytest.raises(ConversionError, match="pnnx finds no batch axis in front of in0"):
         ToNcnn().convert(flat, out, [np.ones((1, 4, 6, 6), np.float32)])

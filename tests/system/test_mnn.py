@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from conversion.networks import classifier, error, images, oracle, two_by_two
+from conversion.networks import classifier, error, images, oracle, quantised, two_by_two
 from tailmark.conversion.mnn import ToMnn
 from tailmark.errors import SystemSetupError
 from tailmark.system.mnn import Mnn
@@ -97,6 +97,16 @@ def test_what_does_not_fit_is_refused(model: Path) -> None:
     opened = Mnn(model=model).open()
     with pytest.raises(SystemSetupError, match=r"takes float32 \[\?, 3, 12, 12\]"):
         opened.check(images()[:, :, :6])
+
+
+def test_what_mnn_cannot_run_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its converter takes operators on integers for done, and the model made fails when it runs."""
+    source, out = quantised(tmp_path / "source.onnx"), tmp_path / "model.mnn"
+    ToMnn().convert(source, out, ())
+    opened = Mnn(model=out).open()
+    with pytest.raises(SystemSetupError, match=r"'model\.mnn' cannot be run by MNN: "):
+        opened.check(images(1))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", "half"])

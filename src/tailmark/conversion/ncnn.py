@@ -73,12 +73,13 @@ class ToNcnn:
             made, weights, use = (folder / one for one in ("model.param", "model.bin", "use.py"))
             if not (made.is_file() and weights.is_file()):
                 raise failed(what, "pnnx wrote no model", printed)
+            text = made.read_text(encoding="utf-8")
+            _check_layers(text, source)
             _check_batch(use.read_text(encoding="utf-8"), source)
             names = {f"in{i}": one.name for i, one in enumerate(graph.input)}
             names |= {f"out{i}": one.name for i, one in enumerate(graph.output)}
             sizes = {one.name: shape[0][1:] for one, shape in zip(graph.input, shapes, strict=True)}
-            text = _named(made.read_text(encoding="utf-8"), names, sizes)
-            out.write_text(text, encoding="utf-8")
+            out.write_text(_named(text, names, sizes), encoding="utf-8")
             shutil.move(weights, out.with_suffix(".bin"))
 
     def describe(self) -> dict[str, Any]:
@@ -91,6 +92,17 @@ def _written(given: Given) -> str:
     if dtype.kind not in "fiu":
         raise ConversionError(f"pnnx takes numbers and the workload gives {dtype}: give numbers")
     return f"[{','.join(map(str, shape))}]{dtype.kind}{8 * dtype.itemsize}"
+
+
+def _check_layers(text: str, source: Path) -> None:
+    """Refuse what pnnx writes where it knows no layer of ncnn's: an operator's name with a dot."""
+    kinds = {line.split()[0] for line in text.splitlines()[2:]}
+    unknown = sorted(kind for kind in kinds if "." in kind or ":" in kind)
+    if unknown:
+        raise ConversionError(
+            f"pnnx knows no layer of ncnn's for {', '.join(unknown)} in {source.name!r}: "
+            "give a model without, such as one in float32"
+        )
 
 
 def _check_batch(use: str, source: Path) -> None:

@@ -115,15 +115,32 @@ class _Module:
         declared = zip(info["inputNames"], info["inputs"], strict=True)
         self._interface = Interface({name: _input(one) for name, one in declared}, outputs)
         self._types = [one.dtype for one in info["inputs"]]
-        self.check = self._interface.check
+
+    def check(self, batch: Batch) -> None:
+        """Refuse what does not fit; MNN finds out what it cannot run when it runs it."""
+        self._interface.check(batch)
+        with caught() as printed:
+            done = self._forward(batch)
+            said = printed()
+        if not done:
+            told = next((line for line in reversed(said) if "rror" in line), "no reason told")
+            raise SystemSetupError(
+                f"model {self._recipe.model.name!r} cannot be run by MNN: {told}"
+            )
 
     def predict(self, batch: Batch) -> Any:
+        outputs = self._forward(batch)
+        if not outputs:
+            raise RuntimeError("MNN gave no output")
+        return self._interface.read([self._read(one) for one in outputs])
+
+    def _forward(self, batch: Batch) -> list[Any]:
         given = [
             self._expr.const(np.ascontiguousarray(one), list(one.shape), self._expr.NCHW, kind)
             for one, kind in zip(self._interface.ordered(batch), self._types, strict=True)
         ]
-        # NHWC and packed outputs are read as they are meant, in NCHW.
-        return self._interface.read([self._read(one) for one in self._module.forward(given)])
+        outputs: list[Any] = self._module.forward(given)
+        return outputs
 
     def _read(self, output: Any) -> npt.NDArray[Any]:
         if output.data_format == self._expr.NC4HW4:
