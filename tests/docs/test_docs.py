@@ -48,10 +48,10 @@ class Part:
         found = _BLOCK.findall("".join(self.texts))
         return [Block(language, file or None, text) for language, file, text in found]
 
-    def goes_on_with(self, text: str) -> bool:
-        """Whether a text names a file or a run that is made here."""
-        made = _MADE.findall("".join(self.texts))
-        return any(re.search(rf"(?<![\w/]){re.escape(one)}\b", text) for one in made)
+    @property
+    def made(self) -> set[str]:
+        """The files and runs that are made here."""
+        return set(_MADE.findall("".join(self.texts)))
 
 
 def start_and_parts(page: Path) -> tuple[Part, list[Part]]:
@@ -60,13 +60,15 @@ def start_and_parts(page: Path) -> tuple[Part, list[Part]]:
     start = Part(page, "", [before])
     parts: list[Part] = []
     for title, text in zip(rest[::2], rest[1::2], strict=True):
-        earlier = [part for part in parts if part.goes_on_with(text)]
+        earlier = [p for p in parts if any(_names(text, one) for one in p.made - start.made)]
         joined = Part(page, earlier[0].title if earlier else title)
-        joined.texts = [*(t for part in earlier for t in part.texts), text]
-        at = parts.index(earlier[0]) if earlier else len(parts)
-        parts = [part for part in parts if part not in earlier]
-        parts.insert(at, joined)
+        joined.texts = [*(t for p in earlier for t in p.texts), text]
+        parts = [*(p for p in parts if p not in earlier), joined]
     return start, parts
+
+
+def _names(text: str, made: str) -> bool:
+    return bool(re.search(rf"(?<![\w/]){re.escape(made)}\b", text))
 
 
 STARTS = {page: start_and_parts(page)[0] for page in PAGES}
