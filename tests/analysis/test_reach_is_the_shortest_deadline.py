@@ -1,7 +1,9 @@
 """Law: the inverse question finds the shortest deadline that delivers, to the nanosecond."""
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,16 +13,19 @@ from tailmark import summarize
 from tailmark.records.model import Run
 
 
-def _mean(run: Run, deadline: int, policy: str = "fail") -> float:
-    (at,) = summarize(run, deadlines=[deadline], on_late=policy, fallback=run).at
-    return sum(q if q == q else 0.0 for q in at.rounds or ()) / len(run)  # noqa: PLR0124 - NaN
+def _means(run: Run, deadlines: Sequence[int], policy: str = "fail") -> dict[int, float]:
+    """What the run delivers at each of the deadlines."""
+    if not deadlines:
+        return {}
+    found = summarize(run, deadlines=deadlines, on_late=policy, fallback=run).at
+    return {at.deadline_ns: float(np.nan_to_num(at.rounds or ()).sum()) / len(run) for at in found}
 
 
 @given(run=hand_runs(), target=st.sampled_from([0.01, 0.25, 1 / 3, 0.5, 0.75, 1.0]))
 def test_it_is_that_of_trying_every_latency(run: Run, target: float) -> None:
     """Of all measured latencies, the first that delivers; where none does, that is said."""
     measured = sorted({int(t) for one in run.rounds() for t in one.latency_ns()[one.answered]})
-    delivering = [t for t in measured if _mean(run, t) >= target - 1e-12]
+    delivering = [t for t, mean in _means(run, measured).items() if mean >= target - 1e-12]
     found = summarize(run, deadlines=[1], quality=[target]).reach[target]
     if not delivering:
         assert found.value is found.low is found.high is None
@@ -45,7 +50,8 @@ def test_under_every_policy_it_is_the_first_that_delivers(
 ) -> None:
     """Also where quality may fall as the deadline grows, no shorter deadline was passed over."""
     longest = 2 * max((int(t) for one in run.rounds() for t in one.completed_ns), default=0)
-    delivering = [d for d in range(max(longest, 1) + 1) if _mean(run, d, policy) >= target - 1e-9]
+    means = _means(run, range(max(longest, 1) + 1), policy)
+    delivering = [d for d, mean in means.items() if mean >= target - 1e-9]
     found = summarize(run, deadlines=[1], quality=[target], on_late=policy, fallback=run).reach[
         target
     ]
@@ -65,7 +71,7 @@ def test_where_worth_fades_no_shorter_deadline_was_passed_over(
 ) -> None:
     """Of all whole nanoseconds from zero on; the ends of its interval are such deadlines too."""
     longest = max((int(t) for one in run.rounds() for t in one.completed_ns), default=0)
-    means = {d: _mean(run, d, policy) for d in range(max(longest, 0) + 2)}
+    means = _means(run, range(max(longest, 0) + 2), policy)
     found = summarize(run, deadlines=[1], quality=[target], on_late=policy).reach[target]
     delivering = [d for d, mean in means.items() if mean >= target - 1e-12]
     assert found.value == (delivering[0] if delivering else None)

@@ -13,6 +13,8 @@ from tailmark.experiment_file import load_experiment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "meld"
 ABSENT = -1
+# Two of the five balances that the example chooses from, the one that it chooses among them.
+TRAIN = "import train; train.BALANCES = (0.5, 0.7); train.main()"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,8 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("meld")
     words = ["--data", str(data / "emotion" / "MELD"), "--out", str(folder / "meld.onnx")]
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE / "train.py"), *words],
+        [sys.executable, "-c", TRAIN, *words],
+        cwd=EXAMPLE,
         capture_output=True,
         text=True,
         check=False,
