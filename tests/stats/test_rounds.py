@@ -154,6 +154,15 @@ def test_the_mean_s_interval_knows_no_unit(
     assert half_width(values, confidence) == pytest.approx((high - low) / 2)
 
 
+@pytest.mark.parametrize("exponent", [-900, -400, 400])
+def test_however_small_the_unit_the_interval_is_the_same(exponent: int) -> None:
+    """Also where squares or cubes of the values would be zero or too large."""
+    values = np.array([0.0, 3.0, 1.0, 0.0, 0.0, 2.0, 0.0, 9.0])
+    ends = np.array(mean_interval(values))
+    found = np.array(mean_interval(np.ldexp(values, exponent)))
+    assert np.ldexp(found, -exponent).tolist() == ends.tolist()
+
+
 @given(seed=_SEEDS, rounds=st.integers(2, 60), percent=st.integers(80, 99))
 def test_the_mean_lies_in_its_interval(seed: int, rounds: int, percent: int) -> None:
     """However skewed or dependent the rounds."""

@@ -34,13 +34,26 @@ def still(values: Floats) -> npt.NDArray[np.bool_]:
     return alike
 
 
+def scaled(off: Floats) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """Numbers below one whose squares and cubes do not vanish, however small those given are.
+
+    Args:
+        off: Shape (…, rounds).
+
+    Returns:
+        Them over a power of two, which rounds nothing, and its exponent, of shape (…).
+    """
+    _, exponent = np.frexp(np.abs(off).max(axis=-1))
+    return np.ldexp(off, -exponent[..., None]), exponent
+
+
 def lag_one(values: Floats) -> Floats:
     """Autocorrelation at lag 1 along the last axis; 0 where nothing varies.
 
     Args:
         values: Shape (…, rounds).
     """
-    off = values - values.mean(axis=-1, keepdims=True)
+    off, _ = scaled(values - values.mean(axis=-1, keepdims=True))
     total = (off**2).sum(axis=-1)
     shifted = (off[..., 1:] * off[..., :-1]).sum(axis=-1)
     varies = (total > 0) & ~still(values)

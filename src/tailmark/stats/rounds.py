@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, stdtrit
 
-from tailmark.stats.dependence import inflation, still
+from tailmark.stats.dependence import inflation, scaled, still
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.quantiles import lower_quantile, tail_mean
 
@@ -50,10 +50,10 @@ def mean_interval(
     many = inflation(values) if inflated is None else np.full(values.shape[:-1], inflated)
     worth = n / many
     mean = values.mean(axis=-1)
-    off = values - mean[..., None]
+    off, scale = scaled(values - mean[..., None])
     variance = np.where(still(values), 0.0, (off**2).mean(axis=-1))
     # Dependent rounds stay closer to their own mean than to the true one.
-    spread = np.sqrt(variance / (1 - np.minimum(many / n, _HIGHEST_SHARE)))
+    spread = np.ldexp(np.sqrt(variance / (1 - np.minimum(many / n, _HIGHEST_SHARE))), scale)
     skew = np.zeros_like(mean)
     if n >= _SKEW_NEEDS:
         unbiased = math.sqrt(n * (n - 1)) / (n - 2)
