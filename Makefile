@@ -1,8 +1,11 @@
 # make demo and make test need nothing but Python 3.11 or later: each sets up .venv by itself.
 # .venv/ready is what they depend on; it is renewed when pyproject.toml changes.
+# make test-all also runs the tests marked heavy: TVM joins .venv, TensorFlow has a venv of its own.
 
 PYTHON ?= python3
 BIN := .venv/bin
+TENSORFLOW := .venv-tensorflow
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test test-all lint format types imports pytest bench simulations browser clean
@@ -12,7 +15,9 @@ demo: .venv/ready
 
 test: lint types imports pytest
 
-test-all: test
+test-all: export TAILMARK_TENSORFLOW_PYTHON ?= $(CURDIR)/$(TENSORFLOW)/bin/python
+test-all: lint types imports .venv/heavy $(TENSORFLOW)/ready browser
+	$(PYTEST) -m ""
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -25,7 +30,7 @@ imports: .venv/ready
 	$(BIN)/lint-imports
 
 pytest: .venv/ready browser
-	$(BIN)/pytest -n auto --dist worksteal
+	$(PYTEST)
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
@@ -51,7 +56,17 @@ browser:
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps onnx2torch  # the torchvision it asks for fits no CPU build of torch
+	@touch $@
+
+.venv/heavy: .venv/ready
+	$(BIN)/python -m pip install --quiet -e ".[tvm]"
+	@touch $@
+
+$(TENSORFLOW)/ready:
+	$(PYTHON) -m venv $(TENSORFLOW)
+	$(TENSORFLOW)/bin/python -m pip install --quiet tensorflow-cpu tf2onnx
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv $(TENSORFLOW) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
