@@ -32,14 +32,14 @@ def _slow(game: Game, policy: str) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("policy", list(oracle.HARD))
-@settings(max_examples=150)
+@settings(max_examples=90)
 @given(game=games())
 def test_every_value_is_the_masked_one(policy: str, game: Game) -> None:
     """At deadlines at, below and above every latency, each round has exactly the slow value."""
     np.testing.assert_array_equal(_fast(game, policy), _slow(game, policy))
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(game=games(), policy=st.sampled_from([p for p in oracle.EXACT if p not in oracle.HARD]))
 def test_every_value_is_the_weighed_one(policy: str, game: Game) -> None:
     """A straight line loses no digit either: each value is that of exact fractions."""
