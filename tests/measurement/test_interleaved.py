@@ -74,6 +74,7 @@ def test_an_answer_takes_what_its_own_process_says(tmp_path: Path) -> None:
     """The way to the process and back is no latency of the system."""
     run_interleaved({"a": experiment()}, out=tmp_path, design_id="one")
     for one in tailmark.open_run(tmp_path / "a").rounds():
+        assert one.inference_ns is not None
         assert np.array_equal(one.latency_ns(), one.inference_ns)
         assert (one.completed_ns - one.scheduled_ns > one.latency_ns()).all()
 

@@ -18,7 +18,9 @@ MODEL = Path(str(files("tailmark") / "data" / "digits.onnx"))
 def colored() -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Every fifth digit, shape (72, 3, 32, 32), another digit in each channel; and what is red."""
     samples = tailmark.Digits().open()
-    digits = np.stack([samples.prepare(samples.load(i)) for i in range(0, len(samples), 5)])
+    digits = np.stack(
+        [np.asarray(samples.prepare(samples.load(i))) for i in range(0, len(samples), 5)]
+    )
     labels = np.asarray(samples.references)[::5]
     red = digits.reshape(len(digits), *digits.shape[-2:])
     return np.stack([red, np.roll(red, 1, 0), np.roll(red, 2, 0)], axis=1), labels

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tailmark.analysis.answered import Answered, answered, flips
 from tailmark.differential_file import DifferentialPlan, PlannedEnvironment, nested
-from tailmark.errors import InputError, TailmarkError
+from tailmark.errors import TailmarkError
 from tailmark.experiment import Experiment
 from tailmark.measurement import run_experiment
 from tailmark.records.differential import DifferentialRecord, Environment, folder_of

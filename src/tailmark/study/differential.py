@@ -24,6 +24,7 @@ from tailmark.interleaved import run_interleaved
 from tailmark.records.differential import (
     DifferentialRecord,
     Environment,
+    Stage,
     is_differential,
     read_differential,
 )
@@ -71,7 +72,7 @@ def differential(
             model, known = bench.made(planned, known)
             experiments[known.folder] = plan.experiment(planned, model)
         except InputError as cause:
-            stage = "conversion" if planned.steps else "reading"
+            stage: Stage = "conversion" if planned.steps else "reading"
             known = replace(known, stage=stage, error=str(cause))
         record = record.with_environment(known)
     record.write()
