@@ -32,15 +32,19 @@ def environment() -> dict[str, str]:
 
 
 class Commands:
-    """Runs ``tailmark`` as the installed script does, without importing all of it each time."""
+    """Runs ``tailmark`` as the installed script does, without importing all of it each time.
 
-    def __init__(self) -> None:
+    Args:
+        cache: Where models are kept that are made.
+    """
+
+    def __init__(self, cache: Path) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment() | {"TAILMARK_CACHE": str(cache)},
         )
 
     def run(self, words: list[str], folder: Path) -> None:

@@ -76,9 +76,9 @@ PARTS = [p for page in PAGES for p in [STARTS[page], *start_and_parts(page)[1]] 
 
 
 @pytest.fixture(scope="session")
-def tailmark() -> Generator[Commands]:
+def tailmark(tmp_path_factory: pytest.TempPathFactory) -> Generator[Commands]:
     """Runs the commands."""
-    commands = Commands()
+    commands = Commands(cache=tmp_path_factory.mktemp("cache"))
     yield commands
     commands.stop()
 
@@ -167,7 +167,7 @@ def test_every_setting_of_the_schema_is_documented() -> None:
 
     text = (ROOT / "docs/reference/experiment.md").read_text(encoding="utf-8")
     names = set(_Schema.model_fields)
-    for group in ("workloads", "systems", "scenarios", "decoders", "stopping"):
+    for group in ("workloads", "systems", "scenarios", "decoders", "stopping", "conversions"):
         for kind in plugins.names(group):
             names.add(kind)
             names.update(f.name for f in dataclasses.fields(plugins.load(group, kind)))
