@@ -1,138 +1,204 @@
-"""How far two runs' boxes agree on the same images."""
+"""How far the boxes that two runs found in the same images agree, whatever is right."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.quality.detection.overlap import overlap
-from tailmark.records.model import NONE, Run
+from tailmark.quality.detection.boxes import DETECTED, Detections, Objects, read_detections
+from tailmark.quality.detection.overlap import near
+from tailmark.records.model import NONE, Int64s, Run
 from tailmark.records.ragged import Ragged
 
-SCORE = 0.3
-"""Below it a box is no claim: detectors list hundreds of them for what a sweep might use."""
+Floats = npt.NDArray[np.float64]
 
-IOU = 0.5
+SCORE = 0.3
+"""From which score on a box counts as one that was found: below, detectors give any number of
+guesses, which come and go with the last bit."""
+
+_WHO = "the agreement of boxes"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatchedBoxes:
-    """Boxes of both runs' first answers, held against each other.
+class BoxAgreement:
+    """How far two runs' boxes agree, image by image; arrays of shape (images,).
 
     Args:
-        agreement: The mean over images of 2 · matched / (boxes of A + boxes of B); 1 where both
-            have none.
-        matched: Boxes that both have: of one class, overlapping by `IOU` or more.
-        only_a: That only A has.
-        only_b: Likewise.
-        mean_iou: How much matched ones overlap; None where there are none.
-        images: Compared.
-        alike: Of these, images with no box left over in either.
+        sample: The images that both runs answered.
+        matched: Pairs of a box of A and one of B of the same category that overlap by half or more.
+        only_a: Boxes of A without such a partner.
+        only_b: Boxes of B likewise.
+        iou_of: Mean IoU of the image's pairs; NaN where it has none.
+        iou: Mean IoU of all pairs; None where there are none.
+        missing: Images that only one of the runs answered.
+        score_threshold: Boxes of a lower score do not count.
     """
 
-    agreement: float
-    matched: int
-    only_a: int
-    only_b: int
-    mean_iou: float | None
-    images: int
-    alike: int
+    sample: Int64s
+    matched: Int64s
+    only_a: Int64s
+    only_b: Int64s
+    iou_of: Floats
+    iou: float | None
+    missing: int
+    score_threshold: float
+
+    @property
+    def agreement_of(self) -> Floats:
+        """Of each image, 2 · matched / (boxes of A + boxes of B); 1 where neither has any."""
+        boxes = 2 * self.matched + self.only_a + self.only_b
+        found: Floats = np.divide(
+            2.0 * self.matched, boxes, out=np.ones(len(boxes)), where=boxes > 0
+        )
+        return found
+
+    @property
+    def agreement(self) -> float | None:
+        """The mean over images; None where there are none."""
+        return float(self.agreement_of.mean()) if len(self.sample) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, without that of each image."""
+        matched, only_a, only_b = (
+            int(count.sum()) for count in (self.matched, self.only_a, self.only_b)
+        )
+        return {
+            "images": len(self.sample),
+            "missing": self.missing,
+            "unlike": int((self.only_a + self.only_b > 0).sum()),
+            "boxes": {"a": matched + only_a, "b": matched + only_b},
+            "matched": matched,
+            "only_a": only_a,
+            "only_b": only_b,
+            "agreement": self.agreement,
+            "iou": self.iou,
+            "score_threshold": self.score_threshold,
+        }
 
 
-def matched_boxes(a: Run, b: Run, *, score: float = SCORE, iou: float = IOU) -> MatchedBoxes | None:
-    """Match boxes by their scores, highest first, each to the nearest one left of its class.
+def matched_boxes(a: Run, b: Run, *, score_threshold: float = SCORE) -> BoxAgreement | None:
+    """Compare the boxes of two runs of the same images, by the first answer to each.
 
     Args:
         a: The one run.
         b: The other, of the same samples.
-        score: Boxes below it do not count.
-        iou: How much a pair must overlap.
+        score_threshold: From which score on a box counts.
 
     Returns:
-        None where answers are no boxes.
+        None where the answers are no boxes.
+
+    Raises:
+        MetricError: The boxes cannot be read.
     """
-    sides = _boxes(a), _boxes(b)
-    if sides[0] is None or sides[1] is None:
+    if not all(isinstance(run.outputs.get(name), Ragged) for run in (a, b) for name in DETECTED):
         return None
-    shares, ious, left = [], [], [0, 0]
-    matched = alike = 0
-    first = _first_outputs(a), _first_outputs(b)
-    for sample in range(len(a.references)):
-        rows = first[0][sample], first[1][sample]
-        if NONE in rows:
-            continue
-        one, other = (
-            _of(side, int(row), score) for side, row in zip(sides, rows, strict=True) if side
-        )
-        found = _match(one, other, iou)
-        ious += found
-        matched += len(found)
-        over = len(one[0]) - len(found), len(other[0]) - len(found)
-        left = [left[0] + over[0], left[1] + over[1]]
-        total = len(one[0]) + len(other[0])
-        shares.append(2 * len(found) / total if total else 1.0)
-        alike += over == (0, 0)
-    return MatchedBoxes(
-        agreement=float(np.mean(shares)) if shares else 1.0,
-        matched=matched,
-        only_a=left[0],
-        only_b=left[1],
-        mean_iou=float(np.mean(ious)) if ious else None,
-        images=len(shares),
-        alike=alike,
+    first = _first_answers(a), _first_answers(b)
+    answered = [one != NONE for one in first]
+    sample = np.flatnonzero(answered[0] & answered[1])
+    columns = [
+        {name: run.outputs[name].take(one[sample]) for name in DETECTED}
+        for run, one in zip((a, b), first, strict=True)
+    ]
+    return match_boxes(
+        *columns,
+        sample=sample,
+        missing=int((answered[0] != answered[1]).sum()),
+        score_threshold=score_threshold,
     )
 
 
-_Boxes = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+def match_boxes(
+    a: Mapping[str, Ragged],
+    b: Mapping[str, Ragged],
+    *,
+    sample: Int64s | None = None,
+    missing: int = 0,
+    score_threshold: float = SCORE,
+) -> BoxAgreement:
+    """Pair the boxes of two sides, image by image and category by category.
+
+    The two that overlap most are a pair, then the two that do of those left; of equals, those of
+    higher scores. So A against B is B against A, which detections that choose in the order of their
+    own scores, as against a truth, would not give.
+
+    Args:
+        a: ``boxes`` (x, y, width, height), ``scores`` and ``categories``, a row an image.
+        b: Likewise.
+        sample: Which images they are.
+        missing: To be told.
+        score_threshold: From which score on a box counts.
+
+    Raises:
+        MetricError: The boxes cannot be read.
+    """
+    known = np.unique(np.concatenate([x["categories"].values for x in (a, b)]).astype(np.int64))
+    one, other = (_shown(x, known, score_threshold) for x in (a, b))
+    pairs = _pairs(one, other, known)
+    images = len(one.starts) - 1
+    image = np.repeat(np.arange(images), np.diff(one.starts))[pairs.box_a]
+    matched = np.bincount(image, minlength=images)
+    total = np.bincount(image, weights=pairs.iou, minlength=images)
+    return BoxAgreement(
+        sample=np.arange(images) if sample is None else sample,
+        matched=matched,
+        only_a=np.diff(one.starts) - matched,
+        only_b=np.diff(other.starts) - matched,
+        iou_of=np.divide(total, matched, out=np.full(images, np.nan), where=matched > 0),
+        iou=float(pairs.iou.mean()) if len(pairs.iou) else None,
+        missing=missing,
+        score_threshold=score_threshold,
+    )
 
 
-def _boxes(run: Run) -> tuple[Ragged, Ragged, Ragged] | None:
-    found = [run.outputs.get(name) for name in ("boxes", "categories", "scores")]
-    columns = [column for column in found if isinstance(column, Ragged)]
-    if len(columns) != len(found):
-        return None
-    boxes, labels, scores = columns
-    return boxes, labels, scores
+def _shown(columns: Mapping[str, Ragged], known: Int64s, score_threshold: float) -> Detections:
+    """Boxes from the threshold on, image by image and category by category."""
+    scores = columns["scores"]
+    kept = np.flatnonzero(scores.values >= score_threshold)
+    starts = np.searchsorted(kept, scores.starts)
+    some = {name: Ragged(columns[name].values[kept], starts) for name in DETECTED}
+    return read_detections(some, known, _WHO)
 
 
-def _first_outputs(run: Run) -> npt.NDArray[np.int64]:
-    """The output of each sample's first answer; `NONE` where there is none."""
+@dataclass(frozen=True, kw_only=True)
+class _Pairs:
+    """Of each pair, which box of A it is and how much it overlaps B's; shape (pairs,)."""
+
+    box_a: Int64s
+    iou: Floats
+
+
+def _pairs(a: Detections, b: Detections, known: Int64s) -> _Pairs:
+    objects = Objects(
+        box=b.box,
+        category=b.category,
+        area=b.box[:, 2] * b.box[:, 3],
+        crowd=np.zeros(len(b.box), dtype=np.bool_),
+        starts=b.starts,
+        categories=known,
+    )
+    image = np.repeat(np.arange(len(a.starts) - 1), np.diff(a.starts))
+    close = near(a.box, objects.key_of(image, a.category), objects)
+    best_first = np.lexsort((-(a.score[close.detection] + b.score[close.thing]), -close.iou))
+    taken_a, taken_b = np.zeros(len(a.box), dtype=np.bool_), np.zeros(len(b.box), dtype=np.bool_)
+    chosen = []
+    for pair in best_first.tolist():
+        box, partner = close.detection[pair], close.thing[pair]
+        if not taken_a[box] and not taken_b[partner]:
+            taken_a[box] = taken_b[partner] = True
+            chosen.append(pair)
+    picked = np.array(chosen, dtype=np.int64)
+    return _Pairs(box_a=close.detection[picked], iou=close.iou[picked])
+
+
+def _first_answers(run: Run) -> Int64s:
+    """Which output each sample was answered first; `NONE` if none; shape (samples,)."""
     found = np.full(len(run.references), NONE, dtype=np.int64)
     for one in run.rounds():
-        there = np.flatnonzero(one.output_id >= 0)[::-1]  # backwards: the first one stays
+        there = np.flatnonzero(one.output_id != NONE)[::-1]  # backwards: the first one stays
         new = there[found[one.sample[there]] == NONE]
         found[one.sample[new]] = one.output_id[new]
         if (found != NONE).all():
             break
-    return found
-
-
-def _of(side: tuple[Ragged, Ragged, Ragged], row: int, score: float) -> _Boxes:
-    """Boxes and labels of an output, highest score first."""
-    boxes, labels, scores = (column[row] for column in side)
-    order = np.argsort(-scores, kind="stable")
-    order = order[scores[order] >= score]
-    return boxes[order].astype(np.float64).reshape(-1, 4), labels[order]
-
-
-def _match(one: _Boxes, other: _Boxes, iou: float) -> list[float]:
-    """How much each matched pair overlaps."""
-    (boxes, labels), (others, theirs) = one, other
-    free = np.ones(len(others), dtype=np.bool_)
-    found = []
-    for box, label in zip(boxes, labels, strict=True):
-        if not free.any():
-            break
-        crowd = np.zeros(len(others), dtype=np.bool_)
-        shared = overlap(np.repeat(box[None], len(others), axis=0), others, crowd)
-        shared = np.where(free & (theirs == label), shared, 0.0)
-        best = int(shared.argmax())
-        if shared[best] >= iou:
-            free[best] = False
-            found.append(float(shared[best]))
     return found

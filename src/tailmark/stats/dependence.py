@@ -61,7 +61,7 @@ def lag_one(values: Floats) -> Floats:
     return measured
 
 
-def inflation(values: Floats) -> Floats:
+def inflation(values: Floats, *, caution: float = 0.0) -> Floats:
     """How many rounds in a row are worth one independent round, as to the mean of ``values``.
 
     An AR(1) process with the measured autocorrelation, which is freed of its bias in short series
@@ -69,6 +69,8 @@ def inflation(values: Floats) -> Floats:
 
     Args:
         values: Shape (…, rounds).
+        caution: By how many of its standard errors, 1 / √rounds each, the autocorrelation is raised
+            for being measured.
 
     Returns:
         1 or more, shape (…).
@@ -78,7 +80,7 @@ def inflation(values: Floats) -> Floats:
         return np.ones(values.shape[:-1])
     measured = lag_one(values)
     rho = np.where(measured == 0, 0.0, measured + (1 + 4 * measured) / n)
-    rho = np.clip(rho, 0.0, _HIGHEST)
+    rho = np.clip(rho + caution / math.sqrt(n), 0.0, _HIGHEST)
     worth: Floats = (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**n) / (n * (1 - rho) ** 2)
     return worth
 
