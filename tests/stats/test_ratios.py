@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tailmark.stats.ratios import pace, paired_ratio
+from tailmark.stats.ratios import decide_pace, paired_ratio
 
 
 def rounds(random: np.random.Generator, count: int, slower: float, law: str) -> list[np.ndarray]:
@@ -24,7 +24,8 @@ def test_identical_environments_seldom_differ(law: str) -> None:
     """In 5 % of trials at most, within what chance makes of it."""
     random, trials = np.random.default_rng(7), 400
     alarms = sum(
-        pace(paired_ratio(*rounds(random, 30, 1.0, law))) != "cannot tell" for _ in range(trials)
+        decide_pace(paired_ratio(*rounds(random, 30, 1.0, law)), 0.0) != "cannot tell"
+        for _ in range(trials)
     )
     assert alarms <= binom.ppf(0.999, trials, 0.05)
 
@@ -33,7 +34,7 @@ def test_a_slow_down_is_found() -> None:
     """Of 5 % under 3 % noise, in 30 rounds, in nine trials of ten or more."""
     random, trials = np.random.default_rng(8), 100
     found = sum(
-        pace(paired_ratio(*rounds(random, 30, 1.05, "independent"))) == "slower"
+        decide_pace(paired_ratio(*rounds(random, 30, 1.05, "independent")), 0.0) == "slower"
         for _ in range(trials)
     )
     assert found >= 90
@@ -45,6 +46,6 @@ def test_the_ratio_turns_round_with_its_sides() -> None:
     one, other = paired_ratio(a, b), paired_ratio(b, a)
     assert one.value == pytest.approx(1 / (other.value or 0))
     assert one.low == pytest.approx(1 / (other.high or 0))
-    assert pace(one) == "slower"
-    assert pace(other) == "faster"
-    assert pace(paired_ratio(a, a), margin=0.01) == "the same"
+    assert decide_pace(one) == "slower"
+    assert decide_pace(other) == "faster"
+    assert decide_pace(paired_ratio(a, a), margin=0.01) == "same"

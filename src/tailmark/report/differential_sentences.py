@@ -40,9 +40,11 @@ def attribution_sentence(one: Mapping[str, Any]) -> str:
     verb = "flips" if flips == 1 else "flip"
     labels = plural(int(one["samples"]), "label")
     said = [f"{flips} of {labels} {verb} between {one['a']} and {one['b']}"]
+    if not flips:
+        said = [f"{one['b']} answers as {one['a']} does, and takes longer"]
     if missing:
         said.append(f"{missing} of them have no answer in {one['b']}")
-    said.append(_cause(one, flips))
+    said.append(_cause(one, flips) if flips else "")
     if one.get("undeclared"):
         said.append(str(one["undeclared"]))
     contents = _contents(one.get("contents") or {})

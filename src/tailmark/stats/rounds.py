@@ -32,7 +32,6 @@ def mean_interval(
     *,
     freedom: float | None = None,
     inflated: float | None = None,
-    symmetric: bool = False,
 ) -> tuple[Floats, Floats]:
     """Ends of a t interval for the mean over rounds that allows for skewness and dependence.
 
@@ -43,8 +42,6 @@ def mean_interval(
         confidence: Of the interval.
         freedom: Degrees of freedom at most, where fewer rounds than all carry the spread.
         inflated: How many rounds are worth one, where that is known better than from the values.
-        symmetric: Whether the values lie alike on both sides of their mean, so that what skewness
-            is measured is chance.
 
     Returns:
         Low and high, each of shape (…).
@@ -58,7 +55,7 @@ def mean_interval(
     # Dependent rounds stay closer to their own mean than to the true one.
     spread = np.ldexp(np.sqrt(variance / (1 - np.minimum(many / n, _HIGHEST_SHARE))), scale)
     skew = np.zeros_like(mean)
-    if n >= _SKEW_NEEDS and not symmetric:
+    if n >= _SKEW_NEEDS:
         unbiased = math.sqrt(n * (n - 1)) / (n - 2)
         third = (off**3).mean(axis=-1) * unbiased
         np.divide(third, variance**1.5, out=skew, where=variance > 0)
@@ -94,7 +91,6 @@ def mean_by_round(
     confidence: float = 0.95,
     bounds: tuple[float, float] = (-math.inf, math.inf),
     undefined: str = "it is not defined in every round",
-    symmetric: bool = False,
 ) -> Estimate:
     """The mean over rounds with the interval of `mean_interval`.
 
@@ -103,7 +99,6 @@ def mean_by_round(
         confidence: Of the interval.
         bounds: What the mean cannot leave; the interval is cut there.
         undefined: What to say where a round has no value (NaN).
-        symmetric: As for `mean_interval`.
     """
     n = len(values)
     estimate = partial(Estimate, confidence=confidence, n=n)
@@ -111,12 +106,10 @@ def mean_by_round(
         return estimate(value=None, method="t over rounds", reason=undefined)
     mean = float(np.mean(values))
     inflated = float(inflation(values))
-    method = over_rounds(
-        "skewness-corrected t" if n >= _SKEW_NEEDS and not symmetric else "t", n, inflated
-    )
+    method = over_rounds("skewness-corrected t" if n >= _SKEW_NEEDS else "t", n, inflated)
     if n < 2:
         return estimate(value=mean, method=method, reason=TWO_ROUNDS)
-    low, high = mean_interval(values, confidence, inflated=inflated, symmetric=symmetric)
+    low, high = mean_interval(values, confidence, inflated=inflated)
     return estimate(
         value=mean,
         low=max(bounds[0], float(low)),

@@ -11,15 +11,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from tailmark.analysis.answered import Answered, answered, flips
 from tailmark.differential_file import DifferentialPlan, PlannedEnvironment, nested
 from tailmark.errors import TailmarkError
 from tailmark.experiment import Experiment
 from tailmark.measurement import run_experiment
 from tailmark.records.differential import DifferentialRecord, Environment, folder_of
-from tailmark.records.model import Run
+from tailmark.records.model import Round, Run
 from tailmark.records.store import open_run
+from tailmark.stats.ratios import paired_ratio
+from tailmark.study.divergence import first_divergence_apart, reads_onnx
 from tailmark.study.hypotheses import INPUTS, shifted_labels
+from tailmark.study.operator_times import operator_times, slower_operator
+from tailmark.system.base import Batch, with_batch_axis
+from tailmark.system.onnxruntime import OnnxRuntime
 from tailmark.workload.transformed import Transformed
 
 EFFECTIVE = ("precision", "threads", "device")
@@ -30,6 +37,12 @@ WHOLESALE = ("framework", "make", "system.model", "system.call", "system.make")
 
 _TRIES = 24
 """The most combinations that are asked: beyond singles and pairs, the best are joined greedily."""
+
+_LOOKED_AT = 3
+"""Samples that operators are compared by."""
+
+_SLOWER = 1.1
+"""From which ratio of latencies on it is asked which operator takes the time."""
 
 _EXPLAINS = 0.9
 """The share of flips that an undeclared cause must take away to be named."""
@@ -169,12 +182,25 @@ def attribute(
         if one.name == record.baseline or run is None:
             continue
         pair = _Pair(plan, record, workshop, tell, one.name, answered(base), answered(run))
-        if pair.flips:
-            found.append(pair.attribute())
+        slower = not one.answers_only and _slower(base, run)
+        if pair.flips or slower:
+            found.append(pair.attribute(slower=slower))
     return found
 
 
 _ABSENT = object()
+
+
+def _slower(a: Run, b: Run) -> bool:
+    """Whether B takes longer by more than `_SLOWER` for sure."""
+    means = [np.array([_mean_ns(one) for one in run.rounds()], dtype=np.float64) for run in (a, b)]
+    ratio = paired_ratio(*means)
+    return ratio.low is not None and ratio.low > _SLOWER
+
+
+def _mean_ns(one: Round) -> float:
+    answered = one.answered
+    return float(one.latency_ns()[answered].mean()) if answered.any() else float("nan")
 
 
 def axes_between(
@@ -276,8 +302,12 @@ class _Pair:
         run = self.record.run(name)
         return run.manifest.system if run is not None else {}
 
-    def attribute(self) -> Attribution:
-        """Find the cause."""
+    def attribute(self, *, slower: bool) -> Attribution:
+        """Find the cause.
+
+        Args:
+            slower: Whether B takes longer too.
+        """
         planned = self._planned(self.b)
         axes = axes_between(
             self._planned(self.a),
@@ -286,7 +316,7 @@ class _Pair:
             self._pinnable(planned),
         )
         total = self.flips
-        cause = self._fewest(axes, total)
+        cause = self._fewest(axes, total) if total else ()
         explained = total - (self._flips_of(cause) if cause else total)
         missing = int((self.base.there & ~self.other.there).sum())
         particular = cause and not set(WHOLESALE) & set(cause)
@@ -300,9 +330,50 @@ class _Pair:
             toggles=tuple(self.tried.values()),
             cause=cause,
             explained=explained,
-            undeclared=None if particular else self._undeclared(planned, total),
+            undeclared=None if particular or not total else self._undeclared(planned, total),
             contents=self._contents(),
+            **self._operators(planned, total, slower=slower),
         )
+
+    def _operators(
+        self, planned: PlannedEnvironment, total: int, *, slower: bool
+    ) -> dict[str, Mapping[str, Any]]:
+        """Which operator diverges first, and which takes the time, as far as graphs tell."""
+        base = self._planned(self.a)
+        try:
+            sides = [self._system(one) for one in (base, planned)]
+            if not all(map(reads_onnx, sides)):
+                return {}
+            differ = np.flatnonzero(flips(self.base, self.other))
+            inputs = self._inputs(base, planned, differ[:_LOOKED_AT] if total else range(1))
+            if inputs is None:
+                return {}
+            found: dict[str, Mapping[str, Any]] = {}
+            if total:
+                self.tell(f"looking for where {self.b} diverges")
+                found["divergence"] = first_divergence_apart(sides[0], sides[1], inputs).to_dict()
+            if slower and all(isinstance(side, OnnxRuntime) for side in sides):
+                self.tell(f"timing the operators of {self.b}")
+                named = slower_operator(*(operator_times(side, inputs) for side in sides))
+                if named is not None:
+                    found["slower"] = named.to_dict()
+        except TailmarkError as cause:
+            return {"divergence": {"error": str(cause)}}
+        return found
+
+    def _system(self, planned: PlannedEnvironment) -> Any:
+        model, _ = self.workshop.made(planned, self.record.environment(planned.name))
+        return self.plan.experiment(planned, model).system
+
+    def _inputs(
+        self, base: PlannedEnvironment, planned: PlannedEnvironment, chosen: Iterable[int]
+    ) -> list[Batch] | None:
+        """A few inputs, where both environments are given the same."""
+        workloads = [self.plan.experiment(one).workload for one in (base, planned)]
+        if workloads[0].describe() != workloads[1].describe():
+            return None
+        samples = workloads[0].open()
+        return [with_batch_axis(samples.prepare(samples.load(int(index)))) for index in chosen]
 
     def _pinnable(self, planned: PlannedEnvironment) -> list[str]:
         """What of `EFFECTIVE` its system has a setting for."""

@@ -57,6 +57,17 @@ class OnnxRuntime:
         Raises:
             SystemSetupError: A missing or corrupt file, or settings the runtime does not have.
         """
+        return _Session(self.session(), self)
+
+    def session(self, profile: Path | None = None) -> Any:
+        """ONNX Runtime's own session.
+
+        Args:
+            profile: How the name of a file begins that the time of every operator is written to.
+
+        Raises:
+            SystemSetupError: As `open`.
+        """
         check_model_file(self.model, "an .onnx file")
         check_threads(threads=self.threads, inter_threads=self.inter_threads)
         import onnxruntime as ort
@@ -72,6 +83,9 @@ class OnnxRuntime:
         options.log_severity_level = 3  # errors come as exceptions; warnings would break the table
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = self.inter_threads
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         if self.inter_threads > 1:
             options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
         level = self.optimization.upper()
@@ -80,13 +94,12 @@ class OnnxRuntime:
             "ORT_DISABLE_ALL" if level == "DISABLE" else f"ORT_ENABLE_{level}",
         )
         try:
-            session = ort.InferenceSession(str(self.model), options, providers=list(self.providers))
+            return ort.InferenceSession(str(self.model), options, providers=list(self.providers))
         except Exception as cause:  # the runtime's exceptions share no base of their own
             reason = str(cause).splitlines()[0]
             raise SystemSetupError(
                 f"model {str(self.model)!r} cannot be loaded: {reason}"
             ) from cause
-        return _Session(session, self)
 
     def describe(self) -> dict[str, Any]:
         """The settings; of the model's path, the last part (its hash is in the run)."""
