@@ -22,7 +22,8 @@ from tailmark.records.differential import DifferentialRecord, Environment, folde
 from tailmark.records.model import Round, Run
 from tailmark.records.store import open_run
 from tailmark.stats.ratios import paired_ratio
-from tailmark.study.divergence import first_divergence_apart, reads_onnx
+from tailmark.study.apart import first_divergence_apart
+from tailmark.study.divergence import reads_onnx
 from tailmark.study.hypotheses import INPUTS, shifted_labels
 from tailmark.study.operator_times import operator_times, slower_operator
 from tailmark.system.base import Batch, with_batch_axis

@@ -261,7 +261,8 @@ def _named(answer: Any, outputs: tuple[str, ...]) -> Mapping[str, Any]:
     several = answer if len(outputs) > 1 else [answer]
     if len(several) != len(outputs):
         raise SystemSetupError(
-            f"the runtime gives {len(several)} outputs of {', '.join(outputs)}: choose one by output"
+            f"the runtime gives {len(several)} outputs of {', '.join(outputs)}: choose one by "
+            "output"
         )
     return dict(zip(outputs, several, strict=True))
 

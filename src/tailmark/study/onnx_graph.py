@@ -157,7 +157,7 @@ def needed() -> ModuleType:
         raise SystemSetupError(
             "looking into models needs the package onnx: pip install 'tailmark[convert]'"
         ) from cause
-    return onnx  # type: ignore[no-any-return]  # it publishes no types
+    return onnx
 
 
 def differences(
@@ -229,7 +229,7 @@ class _Contents:
         )
         model = helper.make_model(graph, opset_imports=self._model.opset_import)
         try:
-            return np.asarray(ReferenceEvaluator(model).run([name], dict(known))[0])
+            return np.asarray(ReferenceEvaluator(model).run([name], dict(known))[0])  # type: ignore[index]  # a list here
         except Exception:  # noqa: BLE001  what it cannot compute is left untold
             return None
 
