@@ -176,8 +176,8 @@ def test_a_percentile_counts_rounds_and_not_queries() -> None:
 def test_independent_queries_have_their_binomial_interval(seed: int, percent: float) -> None:
     """Without round effects the interval is about as wide as the one that counts queries.
 
-    The share of later queries is then binomial. Rounds bear the same, within half of it: their
-    spread is itself estimated from a hundred rounds.
+    The share of later queries is then binomial. Rounds bear the same, within a factor of three:
+    their spread is itself estimated, and of the hundred queries of a round few are late.
     """
     latency = np.random.default_rng(seed).integers(0, 10**9, (100, 100))
     found, _ = percentile(list(np.sort(latency, axis=1)), percent)
@@ -185,7 +185,7 @@ def test_independent_queries_have_their_binomial_interval(seed: int, percent: fl
     assert found.high is not None
     share = percent / 100
     expected = 2 * 1.96 * np.sqrt(share * (1 - share) / latency.size) * 10**9
-    assert 0.5 < (found.high - found.low) / expected < 2
+    assert 1 / 3 < (found.high - found.low) / expected < 3
 
 
 def test_more_confidence_is_a_wider_interval() -> None:
