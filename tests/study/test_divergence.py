@@ -146,11 +146,11 @@ def test_the_operator_is_named(
 ) -> None:
     """With what about it is wrong; all that it is made of agrees, and few tensors were shown."""
     a, b = _pair(tmp_path, make, edit)
-    found = first_divergence(a, b, batches, tolerance=2e-5)
+    found = first_divergence(a, b, batches, tolerance=1e-6)
     assert (found.operator, found.op_type) == (name, op_type)
     assert found.relative_error is not None
-    assert found.relative_error > 2e-5
-    assert all(error is not None and error <= 2e-5 for error in found.inputs.values())
+    assert found.relative_error > 1e-6
+    assert all(error is not None and error <= 1e-6 for error in found.inputs.values())
     assert list(found.weights) == ([] if weight is None else [weight])
     assert not found.vanishes
     assert found.models <= 2 * (1 + 6)
@@ -204,7 +204,7 @@ class _Fused(OnnxRuntime):
         if "conv2d_2" in shown:
             return super().open()
         model = onnx.load(self.model)
-        _weights("6.bias", lambda bias: bias + 0.1)(model)
+        _weights("6.bias", lambda bias: bias + 1)(model)
         wrong = self.model.with_name("fused.onnx")
         return OnnxRuntime(model=_save(model, wrong)).open()
 
@@ -315,7 +315,7 @@ def _unusual(factor: float) -> Any:
     return _graph(
         nodes,
         {"y": FLOAT, "label": onnx.TensorProto.INT64},
-        {"high": np.float32(100), "two": np.array([2])},
+        {"high": np.array(100, np.float32), "two": np.array([2])},
     )
 
 
@@ -330,10 +330,6 @@ def test_branches_sequences_and_what_counts(tmp_path: Path) -> None:
     assert (found.operator, found.op_type, found.output) == ("branch", "If", "branched")
     assert found.inputs == {"t": 0, "low": 0}
     assert found.attributes.keys() <= {"then_branch", "else_branch"}
-
-
-def _doubled(model: Any) -> None:
-    _node(model, "second").op_type = "Sin"
 
 
 def test_labels_that_differ_are_a_divergence(tmp_path: Path) -> None:
@@ -365,7 +361,7 @@ def test_shapes_and_numbers_that_are_none(tmp_path: Path) -> None:
 
     def make(name: str, *nodes: Any) -> OnnxRuntime:
         path = tmp_path / f"{name}.onnx"
-        weights = {"axes": np.array([0]), "bend": np.float32(1)}
+        weights = {"axes": np.array([0])}
         _graph([*nodes, helper.make_node("Identity", ["t"], ["y"])], {"y": FLOAT}, weights, path)
         return OnnxRuntime(model=path)
 
@@ -431,7 +427,8 @@ def test_in_any_graph(data: st.DataObject, tmp_path: Path) -> None:
             )
         made += [f"t{i}"]
     x: Batch = np.linspace(-1, 1, 6, dtype=np.float32)[None]
-    sides, marked = [], []
+    sides: list[OnnxRuntime] = []
+    marked = []
     for name, graph in nodes.items():
         outputs = {made[-1]: FLOAT}
         _graph(graph, outputs, path=tmp_path / f"{name}.onnx")
@@ -444,7 +441,7 @@ def test_in_any_graph(data: st.DataObject, tmp_path: Path) -> None:
     for name, one in marked[0].items():
         scale = max(np.abs(one).max(), np.abs(marked[1][name]).max())
         diverges[name] = bool(np.abs(one - marked[1][name]).max() > 1e-3 * scale)
-    found = first_divergence(*sides, [x])
+    found = first_divergence(sides[0], sides[1], [x])
     if not diverges[made[-1]]:
         assert found.operator is None
         return
@@ -455,7 +452,7 @@ def test_in_any_graph(data: st.DataObject, tmp_path: Path) -> None:
 
 
 def test_what_openvino_computes_in_is_where_it_begins(batches: list[Array]) -> None:
-    """Told to compute in float32 it agrees; in bfloat16 it first diverges where it multiplies."""
+    """Told to compute in float32 it agrees; in bfloat16 it diverges from the first."""
     pytest.importorskip(
         "openvino", reason="openvino is not installed: pip install 'tailmark[openvino]'"
     )
@@ -471,16 +468,17 @@ def test_what_openvino_computes_in_is_where_it_begins(batches: list[Array]) -> N
     if half.open().describe().get("precision") != "bfloat16":
         pytest.skip("this processor does not compute in bfloat16")
     found = first_divergence(plain, half, batches)
-    assert found.op_type in {"Conv", "Relu"}
     assert found.index is not None
     assert found.index <= 2
+    assert found.relative_error is not None
+    assert 1e-3 < found.relative_error < 2**-7
 
 
 def test_what_cannot_be_searched_is_a_sentence(batches: list[Array], tmp_path: Path) -> None:
     """Another system, no inputs, nothing in common, a file that is none."""
     model = OnnxRuntime(model=Path(str(DATA / "digits.onnx")))
     call: Any = Function(call="numpy:sum")
-    with pytest.raises(SystemSetupError, match="whose model is an .onnx file"):
+    with pytest.raises(SystemSetupError, match=r"whose model is an \.onnx file"):
         first_divergence(model, call, batches)
     with pytest.raises(SystemSetupError, match="no inputs"):
         first_divergence(model, model, [])

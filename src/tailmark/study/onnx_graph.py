@@ -3,6 +3,7 @@
 Weights are read only when two operators are compared. A branch or loop is one operator.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -198,13 +199,9 @@ class _Contents:
 
     def constant(self, name: str) -> npt.NDArray[Any] | None:
         """What is there before the model runs; None if it is not, or cannot be told."""
-        onnx = needed()
         tensor = self._initializers.get(name)
         if tensor is not None:
-            try:
-                return np.asarray(onnx.numpy_helper.to_array(tensor, str(self._folder)))
-            except (OSError, ValueError, onnx.checker.ValidationError):
-                return None
+            return self._stored(tensor)
         node = self._makers.get(name)
         if node is None:
             return None
@@ -212,6 +209,23 @@ class _Contents:
         if any(values is None for values in known.values()):
             return None
         return self._computed(node, known, name)
+
+    def _stored(self, tensor: Any) -> npt.NDArray[Any] | None:
+        """In the file or outside it, where onnx refuses what `Shown` has linked.
+
+        None for types of less than a byte, which are packed there.
+        """
+        onnx = needed()
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            return np.asarray(onnx.numpy_helper.to_array(tensor))
+        told = {entry.key: entry.value for entry in tensor.external_data}
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        count = math.prod(tensor.dims)
+        if int(told.get("length", 0)) not in (0, count * dtype.itemsize):
+            return None
+        offset = int(told.get("offset", 0))
+        values = np.fromfile(self._folder / told["location"], dtype, count, offset=offset)
+        return values.reshape(tensor.dims)
 
     def _computed(self, node: Any, known: Mapping[str, Any], name: str) -> npt.NDArray[Any] | None:
         """Of a node of constants, such as a weight that is dequantised."""
@@ -306,6 +320,8 @@ def _weights(
             continue
         if values.shape != others.shape:
             found[theirs] = f"shapes {list(values.shape)} and {list(others.shape)}"
+        elif not {values.dtype.kind, others.dtype.kind} <= set("biufV"):
+            continue  # texts
         elif not np.array_equal(values, others):
             apart = np.abs(values.astype(np.float64) - others.astype(np.float64))
             found[theirs] = float(apart.max())
