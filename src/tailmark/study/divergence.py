@@ -80,7 +80,8 @@ class Divergence:
         tensors: Tensors of B.
         models: Models built.
         runs: Batches answered.
-        skipped: Tensors that a runtime would not show.
+        skipped: Tensors that a runtime would not show, or that hold steps in one and numbers in the
+            other.
         note: What should be known of it.
     """
 
@@ -213,6 +214,9 @@ class _Observatory:
             except Exception as cause:  # whatever a runtime raises, it is this tensor's
                 raise _RefusedError(str(cause)) from cause
         (one, here), (other, there) = seen
+        kinds = [values[0].dtype for values in (one, other)]
+        if _whole(kinds[0]) != _whole(kinds[1]):
+            raise _RefusedError(f"it is {kinds[0]} in A and {kinds[1]} in B")
         return _compare(one, other), _compare(here, there)
 
     def _with(self, side: Side, tensor: str) -> Path:
@@ -458,6 +462,10 @@ def _compare(ours: Sequence[npt.NDArray[Any]], theirs: Sequence[npt.NDArray[Any]
         for side in (left, right):
             scale = max(scale, float(np.abs(side).max(initial=0, where=np.isfinite(side))))
     return Disagreement(largest=largest, relative=largest / scale if largest else 0.0, exact=exact)
+
+
+def _whole(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "iu"
 
 
 def _counts(dtype: np.dtype[Any]) -> bool:
