@@ -191,6 +191,9 @@ def attribute(
 
 _ABSENT = object()
 
+_UNTOLD = {"precision": "float32"}
+"""What is taken where a runtime does not tell: it computes as the graph says."""
+
 
 def _slower(a: Run, b: Run) -> bool:
     """Whether B takes longer by more than `_SLOWER` for sure."""
@@ -248,7 +251,7 @@ def axes_between(
     ]
     declared = {axis.name.rpartition(".")[2] for axis in found}
     for name in EFFECTIVE:
-        sides = tuple(said.get(name) for said in effective)
+        sides = tuple(said.get(name, _UNTOLD.get(name)) for said in effective)
         if None in sides or sides[0] == sides[1] or name in declared or name not in pinnable:
             continue
         pinned = {f"system.{name}": sides[0]}
