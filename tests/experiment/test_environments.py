@@ -1,6 +1,7 @@
 """Real models in real environments: what is float32 agrees, and what is not shows."""
 
 import csv
+import runpy
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,16 @@ def test_a_conversion_that_fails_is_a_cell(found: Differential, tmp_path: Path) 
     assert "impossible" in page
     assert page.count("<img") >= 1
     assert "<script" not in page
+
+
+def test_the_study_prints_the_papers_tables(found: Differential) -> None:
+    """A row an environment: labels changed, Kendall's tau, Jaccard, time; what failed says so."""
+    table = runpy.run_path(str(EXAMPLES / "study.py"))["table"](found)
+    lines = table.splitlines()
+    assert len(lines) == 2 + len(found.against_baseline) + len(found.failed)
+    assert "labels changed" in lines[0]
+    assert "failed: " in lines[-1]
+    (bgr,) = (line for line in lines if line.startswith("| bgr "))
+    pair = found.pair(found.baseline, "bgr")
+    assert pair is not None
+    assert f"{100 * len(pair.flips) / pair.samples:.1f} %" in bgr
