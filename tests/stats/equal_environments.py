@@ -52,10 +52,12 @@ def stalls(random: np.random.Generator, trials: int, rounds: int) -> Floats:
     return steady + stalled
 
 
-def drift(random: np.random.Generator, trials: int, rounds: int) -> Floats:
-    """Both get slower by a fifth, and 3 % of noise is each one's own."""
-    slower = np.linspace(0, 0.2, rounds)
-    return separate(random, trials, rounds, rho=0.0) + slower
+def slots(random: np.random.Generator, trials: int, rounds: int) -> Floats:
+    """The machine drifts by a fifth and remembers; who goes first is drawn anew each round."""
+    place = NOISE * autoregressive(random, trials, 2 * rounds, 0.7)
+    both = (place + np.linspace(0, 0.2, 2 * rounds)).reshape(trials, rounds, 2)
+    ordered: Floats = random.permuted(both, axis=2)
+    return np.moveaxis(ordered, 2, 0)
 
 
 LAWS: dict[str, Law] = {
@@ -67,6 +69,6 @@ LAWS: dict[str, Law] = {
     "both, AR(1) 0.5": mixed,
     "heavy tails": heavy,
     "stalls": stalls,
-    "drift": drift,
+    "drift, AR(1) 0.7 by turns": slots,
 }
 """Logarithms of the latencies of rounds, shape (2, trials, rounds): A's and B's."""

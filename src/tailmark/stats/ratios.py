@@ -25,6 +25,9 @@ MARGIN = 0.02
 
 _CAUTION = 0.5
 _HIGHEST_SHARE = 0.9
+_FEWEST_WORTH = 3
+"""Below so many, Student's t knows so little that a ratio could be anything."""
+
 _UNDEFINED = "some round has no latency above 0"
 _PACES: dict[Decision, Pace] = {
     "better": "slower",
@@ -106,6 +109,12 @@ def _over_rounds(logs: Floats, confidence: float) -> Estimate:
     if n < 2:
         return estimate(value=mean, reason=TWO_ROUNDS)
     worth = n / inflated
+    if inflated > 1 and worth < _FEWEST_WORTH:
+        return estimate(
+            value=mean,
+            reason=f"{n} rounds that depend on each other as these are worth {worth:.1f} "
+            f"independent ones, and an interval needs {_FEWEST_WORTH}: measure more",
+        )
     # Dependent rounds stay closer to their own mean than to the true one.
     spread = float(logs.std()) / math.sqrt(1 - min(inflated / n, _HIGHEST_SHARE))
     half = float(stdtrit(max(worth - 1, 1), 0.5 + confidence / 2)) * spread / math.sqrt(worth)
@@ -116,7 +125,7 @@ def _times(e: Estimate, method: str) -> Estimate:
     """From the scale of logarithms to multiples."""
 
     def back(x: float | None) -> float | None:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             return None if x is None else float(np.exp(x))
 
     return Estimate(
