@@ -45,8 +45,8 @@ def paired_ratio(a: Floats, b: Floats, *, confidence: float = 0.95) -> Estimate:
     symmetric, whatever their latencies' shape, and a few stalls that fell on one of them are no
     skewness. Rounds are worth what AR(1) leaves of them, with the autocorrelation raised by half
     its standard error: in 30 rounds it is too uncertain to be taken as measured. Simulated for
-    equal environments (``benchmarks/differential_false_alarms.py``): 5 % of false alarms at most,
-    where the correction and the measured value have up to 13 %.
+    equal environments (``benchmarks/differential_false_alarms.py``): 5 % of false alarms at most
+    from 30 rounds on, where the correction and the measured value have up to 14 %.
 
     Args:
         a: One latency a round, its mean or a percentile, shape (rounds,); only the rounds both have
