@@ -1,6 +1,6 @@
 """What makes an environment answer otherwise is found and named, declared or not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,60 +14,62 @@ from tailmark.study.attribution import axes_between
 from tailmark.study.differential import differential
 
 HERE = Path(__file__).parent
+FAULTS = {
+    "bgr": "its channels in reverse order",
+    "turned": "rows for columns",
+    "offset": "counts labels from 1 higher: declare decode.offset",
+}
 
-Attribute = Callable[..., Mapping[str, Any]]
 
-
-@pytest.fixture
-def attribute(tmp_path: Path) -> Attribute:
-    """The one attribution of two environments, of digits in colours."""
+@pytest.fixture(scope="module")
+def attributions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, Any]]:
+    """Of environments that read digits in colours, each with a fault of its own, by its name."""
+    folder = tmp_path_factory.mktemp("faults")
     inputs, labels = colored()
-    np.savez(tmp_path / "digits.npz", inputs=inputs, references=labels)
-
-    def found(*environments: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
-        document = {
-            "workload": {"kind": "arrays", "path": str(tmp_path / "digits.npz"), "classes": 10},
-            "system": {"kind": "function", "call": "faulty:right"},
-            "rounds": 1,
-            "warmup": 0,
-            "environments": [{"name": "good"}, *environments],
-            **more,
-        }
-        made = differential(
-            plan_differential(document, HERE), out=tmp_path / "diff", cache=tmp_path / "cache"
-        )
-        (one,) = made.attributions
-        return one
-
-    return found
+    np.savez(folder / "digits.npz", inputs=inputs, references=labels)
+    document = {
+        "workload": {"kind": "arrays", "path": str(folder / "digits.npz"), "classes": 10},
+        "system": {"kind": "function", "call": "faulty:right"},
+        "rounds": 1,
+        "warmup": 0,
+        "environments": [
+            {"name": "good"},
+            *({"name": name, "system": {"call": f"faulty:{name}"}} for name in FAULTS),
+            {"name": "dropping", "system": {"call": "faulty:dropping", "timeout": "9s"}},
+        ],
+    }
+    found = differential(
+        plan_differential(document, HERE), out=folder / "diff", cache=folder / "cache"
+    )
+    return {one["b"]: one for one in found.attributions}
 
 
-@pytest.mark.parametrize(
-    ("call", "named"),
-    [
-        ("bgr", "its channels in reverse order"),
-        ("turned", "rows for columns"),
-        ("offset", "counts labels from 1 higher: declare decode.offset"),
-    ],
-)
-def test_what_nobody_declared_is_named(attribute: Attribute, call: str, named: str) -> None:
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_nobody_declared_is_named(
+    attributions: Mapping[str, Mapping[str, Any]], name: str
+) -> None:
     """Though all that is declared is that another function answers."""
-    one = attribute({"name": "bad", "system": {"call": f"faulty:{call}"}})
+    one = attributions[name]
     assert one["flips"] > 36
-    assert named in one["undeclared"]
-    assert named in attribution_sentence(one)
+    assert FAULTS[name] in one["undeclared"]
+    assert FAULTS[name] in attribution_sentence(one)
 
 
-def test_outputs_that_are_dropped_are_counted(attribute: Attribute) -> None:
+def test_outputs_that_are_dropped_are_counted(
+    attributions: Mapping[str, Mapping[str, Any]],
+) -> None:
     """A missing answer is a flip, and said to be missing."""
-    one = attribute({"name": "bad", "system": {"call": "faulty:dropping"}})
+    one = attributions["dropping"]
     assert one["flips"] == one["missing"] == 17
-    assert "17 of them have no answer in bad" in attribution_sentence(one)
+    assert "17 of them have no answer in dropping" in attribution_sentence(one)
 
 
-def test_a_declared_setting_is_named(attribute: Attribute) -> None:
-    """Of several settings that differ, the one that does it, and it alone."""
-    one = attribute({"name": "bad", "system": {"call": "faulty:bgr", "timeout": "9s"}})
+def test_of_several_settings_the_one_that_does_it_is_named(
+    attributions: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """And it alone."""
+    one = attributions["dropping"]
+    assert set(one["axes"]) == {"system.call", "system.timeout"}
     assert one["cause"] == ["system.call"]
     assert one["explained"] == one["flips"]
 
