@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study.faulty import colored
+from study.faulty import MODEL, colored
+from study.test_faulty_operators import faulty, slowed
 from tailmark.differential_file import plan_differential
 from tailmark.report.differential_sentences import attribution_sentence
 from tailmark.study.attribution import axes_between
@@ -72,6 +73,28 @@ def test_of_several_settings_the_one_that_does_it_is_named(
     assert set(one["axes"]) == {"system.call", "system.timeout"}
     assert one["cause"] == ["system.call"]
     assert one["explained"] == one["flips"]
+
+
+def test_an_operator_that_is_slow_is_named_though_nothing_flips(tmp_path: Path) -> None:
+    """And that the environment takes longer is why it was asked."""
+    slow, node = faulty(tmp_path / "slow.onnx", slowed, 1)
+    document = {
+        "workload": {"kind": "digits"},
+        "system": {"kind": "onnxruntime", "model": str(MODEL), "optimization": "disable"},
+        "rounds": 5,
+        "warmup": 5,
+        "quality": {"deadlines": ["5ms"]},
+        "environments": [{"name": "good"}, {"name": "slow", "system": {"model": str(slow)}}],
+    }
+    found = differential(
+        plan_differential(document, HERE), out=tmp_path / "diff", cache=tmp_path / "cache"
+    )
+    (one,) = found.attributions
+    assert one["flips"] == 0
+    assert one["slower"]["operator"] == node.name
+    sentence = attribution_sentence(one)
+    assert "slow answers as good does, and takes longer" in sentence
+    assert str(node.name) in sentence
 
 
 def planned(settings: Mapping[str, Any], steps: tuple[Any, ...] = ()) -> Any:
