@@ -67,8 +67,8 @@ class Divergence:
         max_error: There, the largest difference between two numbers.
         relative_error: That, as a share of the largest number; None where none tells it.
         inputs: What it is made of, with the relative error of each.
-        attributes: What the operator is told, where A and B differ.
-        weights: What it was trained to, where A and B differ: the largest difference.
+        attributes: What the operator, or one of those between, is told, where A and B differ.
+        weights: What they were trained to, where A and B differ: the largest difference.
         index: Its place among B's operators, from 0.
         operators: How many B has.
         between: Where no tensor of both is between them, the other operators that it could be.
