@@ -28,16 +28,24 @@ class Answered:
         return np.not_equal(self.label, NONE)
 
 
-def answered(run: Run) -> Answered:
-    """Read a run's first answers."""
-    names = answer_labels(run)
-    label = np.full(len(run.references), NONE, dtype=np.int64)
+def first_outputs(run: Run) -> Int64s:
+    """The output of each sample's first answer, `NONE` where it has none; shape (samples,)."""
+    first = np.full(len(run.references), NONE, dtype=np.int64)
     for one in run.rounds():
         there = np.flatnonzero(one.output_id >= 0)[::-1]  # backwards: the first one stays
-        new = there[label[one.sample[there]] == NONE]
-        label[one.sample[new]] = names[one.output_id[new]]
-        if (label != NONE).all():
+        new = there[first[one.sample[there]] == NONE]
+        first[one.sample[new]] = one.output_id[new]
+        if (first != NONE).all():
             break
+    return first
+
+
+def answered(run: Run) -> Answered:
+    """Read a run's first answers."""
+    first = first_outputs(run)
+    there = first != NONE
+    label = np.full(len(first), NONE, dtype=np.int64)
+    label[there] = answer_labels(run)[first[there]]
     return Answered(label=label)
 
 

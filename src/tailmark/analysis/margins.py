@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tailmark.analysis.answered import first_outputs
 from tailmark.records.model import NONE, Run
 
 Floats = npt.NDArray[np.float64]
@@ -50,16 +51,9 @@ def scored(run: Run) -> Scored | None:
         return None
     if labels.ndim != 2 or scores.shape != labels.shape:
         return None
-    samples, top = len(run.references), labels.shape[1]
-    held: Any = np.full((samples, top), NONE, dtype=np.int64)
-    found: Floats = np.full((samples, top), np.nan)
-    missing = np.ones(samples, dtype=np.bool_)
-    for one in run.rounds():
-        there = np.flatnonzero(one.output_id >= 0)[::-1]  # backwards: the first one stays
-        new = there[missing[one.sample[there]]]
-        held[one.sample[new]] = labels[one.output_id[new]]
-        found[one.sample[new]] = scores[one.output_id[new]]
-        missing[one.sample[new]] = False
-        if not missing.any():
-            break
+    first = first_outputs(run)
+    there = first != NONE
+    held: Any = np.full((len(first), labels.shape[1]), NONE, dtype=np.int64)
+    found: Floats = np.full(held.shape, np.nan)
+    held[there], found[there] = labels[first[there]], scores[first[there]]
     return Scored(labels=held, scores=found)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tailmark.analysis.answered import first_outputs
 from tailmark.quality.detection.boxes import DETECTED, Detections, Objects, read_detections
 from tailmark.quality.detection.overlap import near
 from tailmark.records.model import NONE, Int64s, Run
@@ -94,7 +95,7 @@ def matched_boxes(a: Run, b: Run, *, score_threshold: float = SCORE) -> BoxAgree
     """
     if not all(isinstance(run.outputs.get(name), Ragged) for run in (a, b) for name in DETECTED):
         return None
-    first = _first_answers(a), _first_answers(b)
+    first = first_outputs(a), first_outputs(b)
     answered = [one != NONE for one in first]
     sample = np.flatnonzero(answered[0] & answered[1])
     columns = [
@@ -190,15 +191,3 @@ def _pairs(a: Detections, b: Detections, known: Int64s) -> _Pairs:
             chosen.append(pair)
     picked = np.array(chosen, dtype=np.int64)
     return _Pairs(box_a=close.detection[picked], iou=close.iou[picked])
-
-
-def _first_answers(run: Run) -> Int64s:
-    """Which output each sample was answered first; `NONE` if none; shape (samples,)."""
-    found = np.full(len(run.references), NONE, dtype=np.int64)
-    for one in run.rounds():
-        there = np.flatnonzero(one.output_id != NONE)[::-1]  # backwards: the first one stays
-        new = there[found[one.sample[there]] == NONE]
-        found[one.sample[new]] = one.output_id[new]
-        if (found != NONE).all():
-            break
-    return found
