@@ -10,7 +10,8 @@ from typing import Any
 from tailmark.conversion.apart import convert_apart, kind_of
 from tailmark.conversion.base import Conversion, Inputs
 from tailmark.conversion.kept import default_cache, keep, key_of
-from tailmark.conversion.source import content_hash, files_of
+from tailmark.errors import ConversionError
+from tailmark.system.model_file import content_hash, files_of
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,13 @@ def make_variant(
         tell: Is told what is being made, when it is.
 
     Raises:
-        ConversionError: A step failed, crashed or did not end; what the steps before it made is
-            kept.
+        ConversionError: There is no source; or a step failed, crashed or did not end, and what the
+            steps before it made is kept.
     """
-    path = source
-    sha256 = source_sha256 = content_hash(files_of(source))
+    path, files = source, files_of(source)
+    if not files:
+        raise ConversionError(f"model {str(source)!r} does not exist: give a model's file")
+    sha256 = source_sha256 = content_hash(files)
     made = []
     for step in steps:
         described, tools = step.describe(), _versions(step.tools)

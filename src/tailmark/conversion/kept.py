@@ -19,8 +19,8 @@ import numpy as np
 from filelock import FileLock
 
 from tailmark.conversion.base import Inputs
-from tailmark.conversion.source import content_hash
 from tailmark.errors import ConversionError
+from tailmark.system.model_file import content_hash
 
 _FORMAT = 1
 _RECORD = "made.json"

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.conversion.source import files_of
 from tailmark.errors import SystemSetupError
+from tailmark.system.model_file import files_of
 
 Sides = tuple[Any, Any]
 """What something is in A, and in B."""

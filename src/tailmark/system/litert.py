@@ -107,7 +107,7 @@ class LiteRt:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the model file."""
-        return fingerprint((self.model,))
+        return fingerprint(self.model)
 
 
 class _Engine(Protocol):

@@ -86,8 +86,7 @@ class Mnn:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the file; of the hashes of two where the weights lie beside it."""
-        weights = self.model.with_suffix(".mnn.weight")
-        return fingerprint((self.model, *([weights] if weights.is_file() else [])))
+        return fingerprint(self.model)
 
 
 def _session(recipe: Mnn) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Ncnn:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the hashes of both files."""
-        return fingerprint((self.model, self.model.with_suffix(".bin")))
+        return fingerprint(self.model)
 
 
 _TELLING = 1 + 2**-9 + 2**-12

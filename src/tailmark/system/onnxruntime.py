@@ -1,8 +1,6 @@
 """ONNX Runtime as a system."""
 
-import re
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +25,6 @@ _TYPES = {
     "tensor(bool)": "bool",
     "tensor(string)": "str",
 }
-
-_LOCATION = re.compile(rb"\n\x08location\x12([\x00-\x7f]|[\x80-\xff][\x00-\x7f])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,30 +111,7 @@ class OnnxRuntime:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the model file; with external data, of the hashes of all its files."""
-        if not self.model.is_file():
-            return None
-        return fingerprint((self.model, *_external_data(self.model)))
-
-
-def _external_data(model: Path) -> list[Path]:
-    """The files in the model's folder that hold weights of it, sorted.
-
-    A tensor kept outside names its file in an entry ``location`` (onnx.proto, TensorProto
-    field 13); in the file that is a key of 8 bytes and a value after its length.
-    """
-    if model.stat().st_size == 0:
-        return []
-    folder = model.parent.resolve()
-    found = set()
-    with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        for entry in _LOCATION.finditer(content):
-            low, *high = entry[1]  # seven bits a byte, the lowest first
-            length = low & 0x7F | (high[0] << 7 if high else 0)
-            name = content[entry.end() : entry.end() + length].decode(errors="replace")
-            path = (folder / name.replace("\0", "")).resolve()
-            if path.is_relative_to(folder) and path.is_file():
-                found.add(path)
-    return sorted(found)
+        return fingerprint(self.model)
 
 
 class _Session:

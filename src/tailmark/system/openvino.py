@@ -14,7 +14,6 @@ from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import Interface, wanted_outputs
 from tailmark.system.model_file import check_model_file, check_threads, fingerprint
 from tailmark.system.native_output import caught
-from tailmark.system.onnxruntime import OnnxRuntime
 
 _MANY = ("AUTO", "MULTI", "HETERO", "BATCH")
 """Devices that are made of others."""
@@ -128,11 +127,7 @@ class OpenVino:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the model file; with weights beside it, of the hashes of all its files."""
-        if self.model.suffix == ".onnx":
-            return OnnxRuntime(model=self.model).fingerprint()
-        weights = self.model.with_suffix(".bin")
-        apart = self.model.suffix == ".xml" and weights.is_file()
-        return fingerprint((self.model, weights) if apart else (self.model,))
+        return fingerprint(self.model)
 
     def _config(self) -> dict[str, str | int]:
         asked = {

@@ -98,11 +98,7 @@ class TensorFlow:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the file, or of the hashes of a SavedModel's files; None for a function."""
-        if self.model is None:
-            return None
-        if not self.model.is_dir():
-            return fingerprint([self.model])
-        return fingerprint(sorted(path for path in self.model.rglob("*") if path.is_file()))
+        return None if self.model is None else fingerprint(self.model)
 
     def _check(self) -> None:
         if (self.model is None) == (self.call is None):

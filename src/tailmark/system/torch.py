@@ -10,8 +10,7 @@ from tailmark.errors import SystemSetupError
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.function import called, function_of
 from tailmark.system.interface import wanted_outputs
-from tailmark.system.model_file import check_threads
-from tailmark.system.onnxruntime import OnnxRuntime
+from tailmark.system.model_file import check_threads, fingerprint
 from tailmark.system.torch_modes import Mode, prepared
 from tailmark.system.torch_sources import (
     Source,
@@ -107,7 +106,7 @@ class Torch:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the model file, as for ONNX Runtime; None for a function."""
-        return OnnxRuntime(model=self.model).fingerprint() if self.model else None
+        return fingerprint(self.model) if self.model else None
 
 
 def _device(torch: Any, name: str) -> Any:

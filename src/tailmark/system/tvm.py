@@ -10,9 +10,8 @@ from typing import Any, Literal
 from tailmark.errors import SystemSetupError
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import wanted_outputs
-from tailmark.system.model_file import check_threads
+from tailmark.system.model_file import check_threads, fingerprint
 from tailmark.system.onnx_file import read_onnx_file
-from tailmark.system.onnxruntime import OnnxRuntime
 
 _THREADS = "TVM_NUM_THREADS"
 
@@ -77,7 +76,7 @@ class Tvm:
 
     def fingerprint(self) -> str | None:
         """SHA-256 of the model file, as for ONNX Runtime."""
-        return OnnxRuntime(model=self.model).fingerprint()
+        return fingerprint(self.model)
 
 
 def _tvm(threads: int) -> Any:
