@@ -1,30 +1,26 @@
 """ONNX models as conversions read, change and write them."""
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tailmark import extras
 from tailmark.errors import ConversionError
 
 _EXTERNAL_FROM_BYTES = 2**31 - 2**20
 """Protobuf's limit is 2 GiB a message."""
 
 
-def needed(package: str, kind: str) -> ModuleType:
-    """A package of the extra ``convert``, imported.
+def needed(module: str, kind: str) -> ModuleType:
+    """A module of the extra ``convert``.
 
     Raises:
-        ConversionError: It is not installed.
+        ConversionError: Its package is not installed.
     """
-    try:
-        return import_module(package)
-    except ImportError as cause:
-        raise ConversionError(
-            f"conversion {kind} needs the package {package.partition('.')[0]}: "
-            "pip install 'tailmark[convert]'"
-        ) from cause
+    return extras.needed(
+        module, f"conversion {kind}", install="'tailmark[convert]'", error=ConversionError
+    )
 
 
 def load(source: Path, kind: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from tailmark.conversion.base import Inputs
 from tailmark.conversion.program import failed
 from tailmark.errors import ConversionError
+from tailmark.extras import needed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +39,12 @@ class ToOpenVino:
             raise ConversionError(
                 f"model {str(source)!r} does not exist: give an .onnx or .tflite file"
             )
-        try:
-            import openvino
-        except ImportError as cause:
-            raise ConversionError(
-                "conversion openvino needs the package openvino: pip install 'tailmark[openvino]'"
-            ) from cause
+        openvino = needed(
+            "openvino",
+            "conversion openvino",
+            install="'tailmark[openvino]'",
+            error=ConversionError,
+        )
         try:
             model = openvino.Core().read_model(source)
             openvino.save_model(model, out, compress_to_fp16=self.float16)

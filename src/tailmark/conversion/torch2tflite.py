@@ -6,6 +6,7 @@ from typing import Any
 
 from tailmark.conversion.base import Inputs
 from tailmark.errors import ConversionError
+from tailmark.extras import needed
 from tailmark.system.torch_sources import example, first_line, quiet, read_exported
 
 
@@ -27,13 +28,14 @@ class TorchToTflite:
             ConversionError: litert-torch is not installed, or cannot take the program.
             SystemSetupError: The file is missing or no exported program.
         """
-        try:
-            with quiet():
-                import litert_torch
-        except ImportError as cause:
-            raise ConversionError(
-                "conversion torch2tflite needs the package litert-torch: pip install litert-torch"
-            ) from cause
+        with quiet():
+            litert_torch = needed(
+                "litert_torch",
+                "conversion torch2tflite",
+                package="litert-torch",
+                install="litert-torch",
+                error=ConversionError,
+            )
         read, interface, _ = read_exported(source)
         try:
             with quiet():

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tailmark import extras
 from tailmark.errors import SystemSetupError
 from tailmark.system.model_file import files_of
 
@@ -152,13 +153,7 @@ def needed() -> ModuleType:
     Raises:
         SystemSetupError: It is not installed.
     """
-    try:
-        import onnx
-    except ImportError as cause:
-        raise SystemSetupError(
-            "looking into models needs the package onnx: pip install 'tailmark[convert]'"
-        ) from cause
-    return onnx
+    return extras.needed("onnx", "looking into models", install="'tailmark[convert]'")
 
 
 def differences(

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from tailmark.errors import SystemSetupError
+from tailmark.extras import needed
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import Interface, wanted_outputs
 from tailmark.system.model_file import check_model_file, check_threads, fingerprint
@@ -79,12 +80,12 @@ class LiteRt:
                 f"system.precision is {self.precision!r} and system.kernels {self.kernels!r}: "
                 "only xnnpack computes in another precision than the model's"
             )
-        try:
-            import ai_edge_litert  # noqa: F401 - whether it is there
-        except ImportError as cause:
-            raise SystemSetupError(
-                "system litert needs the package ai-edge-litert: pip install 'tailmark[litert]'"
-            ) from cause
+        needed(
+            "ai_edge_litert",
+            "system litert",
+            package="ai-edge-litert",
+            install="'tailmark[litert]'",
+        )
         try:
             with caught():
                 engine: _Engine = _Compiled(self) if self.precision else _Interpreted(self)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import SystemSetupError
+from tailmark.extras import needed
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import Interface, Shape, wanted_outputs
 from tailmark.system.model_file import check_model_file, check_threads, fingerprint
@@ -55,12 +56,7 @@ class Mnn:
         check_model_file(self.model, "an .mnn file")
         check_threads(threads=self.threads)
         with caught() as printed:
-            try:
-                from MNN import expr
-            except ImportError as cause:
-                raise SystemSetupError(
-                    "system mnn needs the package MNN: pip install 'tailmark[mnn]'"
-                ) from cause
+            expr = needed("MNN.expr", "system mnn", install="'tailmark[mnn]'")
             try:
                 module = _loaded(self.model, [], self)
                 outputs = wanted_outputs(module.get_info()["outputNames"], self.output)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tailmark.errors import SystemSetupError
+from tailmark.extras import needed
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import Interface, Shape, wanted_outputs
 from tailmark.system.model_file import check_model_file, check_threads, fingerprint
@@ -64,12 +65,7 @@ class Ncnn:
         check_model_file(self.model, "an ncnn .param file")
         check_model_file(self.model.with_suffix(".bin"), "the .bin file beside the .param file")
         check_threads(threads=self.threads)
-        try:
-            import ncnn
-        except ImportError as cause:
-            raise SystemSetupError(
-                "system ncnn needs the package ncnn: pip install 'tailmark[ncnn]'"
-            ) from cause
+        ncnn = needed("ncnn", "system ncnn", install="'tailmark[ncnn]'")
         net = ncnn.Net()
         _set(net.opt, self)
         weights = self.model.with_suffix(".bin")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tailmark.errors import SystemSetupError
+from tailmark.extras import needed
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import Interface, wanted_outputs
 from tailmark.system.model_file import check_model_file, check_threads, fingerprint
@@ -94,13 +95,7 @@ class OpenVino:
         """
         check_model_file(self.model, "an .onnx, .xml or .tflite file")
         check_threads(threads=self.threads, streams=self.streams)
-        try:
-            import openvino as ov
-        except ImportError as cause:
-            raise SystemSetupError(
-                "system openvino needs the package openvino: pip install 'tailmark[openvino]'"
-            ) from cause
-        core = ov.Core()
+        core = needed("openvino", "system openvino", install="'tailmark[openvino]'").Core()
         _check_device(self.device, core.available_devices)
         try:
             with caught():

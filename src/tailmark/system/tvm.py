@@ -4,10 +4,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from tailmark.errors import SystemSetupError
+from tailmark.extras import needed
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.interface import wanted_outputs
 from tailmark.system.model_file import check_threads, fingerprint
@@ -82,13 +84,8 @@ class Tvm:
 def _tvm(threads: int) -> Any:
     """The package, with so many threads, which it reads when they are first needed."""
     os.environ[_THREADS] = str(threads)
-    try:
-        import tvm
-        from tvm import relax  # noqa: F401 - part of it from here on
-    except ImportError as cause:
-        raise SystemSetupError(
-            "system tvm needs the package apache-tvm: pip install 'tailmark[tvm]'"
-        ) from cause
+    tvm = needed("tvm", "system tvm", package="apache-tvm", install="'tailmark[tvm]'")
+    import_module("tvm.relax")  # part of it from here on
     there = _threads(tvm)
     if there != threads:
         raise SystemSetupError(
