@@ -3,9 +3,7 @@
 A model of the level ``layout`` or ``all`` is for processors such as the one it was made on.
 """
 
-import os
 import re
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, Literal
 
 from tailmark.conversion.base import Inputs
 from tailmark.errors import ConversionError, nearest
+from tailmark.system.native_output import caught
 
 _PASS = re.compile(r"GraphTransformer (\S+) modified: [01]")
 _ALWAYS = {
@@ -93,10 +92,7 @@ def _optimize(
         ort.GraphOptimizationLevel, f"ORT_ENABLE_{level.upper()}"
     )
     options.optimized_model_filepath = str(out)
-    with tempfile.TemporaryFile() as file:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(file.fileno(), 2)
+    with caught() as printed:
         try:
             ort.InferenceSession(
                 str(source),
@@ -108,8 +104,4 @@ def _optimize(
             raise ConversionError(
                 f"model {source.name!r} cannot be optimised: {str(cause).splitlines()[0]}"
             ) from cause
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-        file.seek(0)
-        return file.read().decode(errors="replace")
+        return "\n".join(printed())

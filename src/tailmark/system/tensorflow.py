@@ -13,6 +13,7 @@ from tailmark.errors import InputError, SystemSetupError
 from tailmark.system.base import Batch, Predictor
 from tailmark.system.function import function_of
 from tailmark.system.model_file import check_threads, fingerprint
+from tailmark.system.native_output import caught
 from tailmark.system.tensorflow_models import (
     LiteModel,
     Source,
@@ -304,15 +305,6 @@ class _Lite:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Nothing of TensorFlow's talk while it loads, which no setting silences altogether."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nothing)
-        os.close(kept)
+    with caught(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
