@@ -5,7 +5,6 @@ share their design, so they pair by round. Each system lives in a process of its
 another, and one that crashes is alone in it.
 """
 
-import pickle
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -42,8 +41,7 @@ from tailmark.records.logbook import Logbook
 from tailmark.records.raw import RawWriter, read_raw
 from tailmark.records.store import RunWriter
 from tailmark.stopping import Lookout
-from tailmark.workload.base import Samples, Workload
-from tailmark.workload.prepared import prepare_once
+from tailmark.workload.prepared import PreparedOnce
 
 _SETTLING_SHARE = 0.02
 """Queries before each round, forgotten: another system had the caches."""
@@ -73,6 +71,7 @@ def run_interleaved(
     out: Path,
     design_id: str,
     outputs: Path | None = None,
+    prepared: PreparedOnce | None = None,
     seed: int = 0,
     resume: bool = False,
     progress: Tell | None = None,
@@ -89,6 +88,8 @@ def run_interleaved(
         design_id: What the runs share, so that they pair by round.
         outputs: Where the models' own outputs go, a folder of each name (see `records.raw`);
             None keeps none.
+        prepared: Where inputs are, that others have in common with these; None for a place of their
+            own.
         seed: Makes the order repeatable.
         resume: Go on where the finished rounds end.
         progress: Told between rounds how far it is.
@@ -122,7 +123,10 @@ def run_interleaved(
     ]
     try:
         with ExitStack() as stack:
-            bench = _Shared(stack, design_id, resume, clock or MonotonicClock())
+            if prepared is None:
+                folder = stack.enter_context(TemporaryDirectory(prefix="tailmark-"))
+                prepared = PreparedOnce(Path(folder))
+            bench = _Shared(stack, design_id, resume, clock or MonotonicClock(), prepared)
             for turn in turns:
                 tell(f"opening {turn.name}")
                 turn.open(bench, tell)
@@ -155,40 +159,23 @@ def _take_turns(
     tell("done", rounds)
 
 
+@dataclass(frozen=True)
 class _Shared:
-    """What all turns have in common, each thing made when it is first asked for.
+    """What all turns have in common.
 
     Args:
         stack: What is open until all are done.
         design_id: As for `run_interleaved`.
         resume: Likewise.
         clock: Likewise.
+        prepared: Likewise.
     """
 
-    def __init__(self, stack: ExitStack, design_id: str, resume: bool, clock: Clock) -> None:
-        self.stack = stack
-        self.design_id = design_id
-        self.resume = resume
-        self.clock = clock
-        self._opened: dict[bytes, tuple[Samples, Workload]] = {}
-
-    def workload(self, experiment: Experiment) -> tuple[Samples, Workload]:
-        """A workload that several have in common: opened once, its inputs prepared once.
-
-        Where preparing is timed, each of them prepares.
-        """
-        workload = experiment.workload
-        recipe = pickle.dumps((workload, experiment.timed))  # arrays in it do not compare
-        if recipe not in self._opened:
-            samples = workload.open()
-            if experiment.timed == "inference":
-                workload = prepare_once(workload, self._folder / f"{len(self._opened)}.npy")
-            self._opened[recipe] = samples, workload
-        return self._opened[recipe]
-
-    @cached_property
-    def _folder(self) -> Path:
-        return Path(self.stack.enter_context(TemporaryDirectory(prefix="tailmark-")))
+    stack: ExitStack
+    design_id: str
+    resume: bool
+    clock: Clock
+    prepared: PreparedOnce
 
     @cached_property
     def machine(self) -> Audit:
@@ -235,7 +222,7 @@ class _Turn:
         """Open and warm everything; what cannot be is the error."""
         experiment = self.experiment
         try:
-            samples, workload = shared.workload(experiment)
+            samples, workload = shared.prepared.of(experiment.workload, experiment.timed)
             experiment.check_references(samples.references is not None)
             resume = shared.resume and (self.run / "run.json").exists()
             writer = shared.stack.enter_context(RunWriter(self.run, resume=resume))

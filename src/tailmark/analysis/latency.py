@@ -161,7 +161,7 @@ class Latency:
 def describe_latency(run: Run, seen: Observed, time: str) -> Latency:
     """The distribution of latency, and how the run began."""
     answered = seen.ordered[: np.searchsorted(seen.ordered, NEVER)]
-    means = np.array([_mean_answered(one) for one in seen.by_round])
+    means = np.array([mean_answered(one) for one in seen.by_round])
     cold: dict[str, float] = dict(run.manifest.cold_start)
     if cold.get("first_query_ns") and len(answered):
         median = latency_percentile(answered, 50)
@@ -186,6 +186,7 @@ def describe_latency(run: Run, seen: Observed, time: str) -> Latency:
     )
 
 
-def _mean_answered(latency: Int64s) -> float:
+def mean_answered(latency: Int64s) -> float:
+    """The mean of a round's latencies that are no `NEVER`; NaN where there are none."""
     there = latency[latency != NEVER]
     return float(there.mean()) if len(there) else float("nan")

@@ -8,27 +8,29 @@ other way round, rows for columns.
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from tailmark.analysis.answered import Answered, answered, flips
+from tailmark.analysis.latency import mean_answered
 from tailmark.differential_file import DifferentialPlan, PlannedEnvironment, nested
 from tailmark.errors import TailmarkError
 from tailmark.experiment import Experiment
 from tailmark.measurement import run_experiment
-from tailmark.records.differential import DifferentialRecord, Environment, folder_of
-from tailmark.records.model import Round, Run
+from tailmark.records.differential import DifferentialRecord, folder_of
+from tailmark.records.model import Run
 from tailmark.records.store import open_run
 from tailmark.stats.ratios import paired_ratio
 from tailmark.study.apart import first_divergence_apart
 from tailmark.study.divergence import reads_onnx
 from tailmark.study.hypotheses import INPUTS, shifted_labels
 from tailmark.study.operator_times import operator_times, slower_operator
+from tailmark.study.workshop import Workshop
 from tailmark.system.base import Batch, with_batch_axis
 from tailmark.system.onnxruntime import OnnxRuntime
-from tailmark.workload.transformed import Transformed
+from tailmark.workload.transformed import Transformation, Transformed
 
 EFFECTIVE = ("precision", "threads", "device")
 """What a runtime decides by itself where nobody does, and says afterwards."""
@@ -47,16 +49,6 @@ _SLOWER = 1.1
 
 _EXPLAINS = 0.9
 """The share of flips that an undeclared cause must take away to be named."""
-
-
-class Workshop(Protocol):
-    """Makes the model of an environment."""
-
-    def made(
-        self, planned: PlannedEnvironment, known: Environment
-    ) -> tuple[Path | None, Environment]:
-        """The model's file, and the environment with how it was made."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +169,15 @@ def attribute(
     base = record.run(record.baseline)
     if base is None:
         return []
+    planned = {one.name: one for one in plan.environments}
+    a = _Side(planned[record.baseline], answered(base), base.manifest.system)
     found = []
     for one in record.environments:
         run = record.run(one.name)
         if one.name == record.baseline or run is None:
             continue
-        pair = _Pair(plan, record, workshop, tell, one.name, answered(base), answered(run))
+        b = _Side(planned[one.name], answered(run), run.manifest.system)
+        pair = _Pair(record, workshop, tell, a, b)
         slower = not one.answers_only and _slower(base, run)
         if pair.flips or slower:
             found.append(pair.attribute(slower=slower))
@@ -197,14 +192,9 @@ _UNTOLD = {"precision": "float32"}
 
 def _slower(a: Run, b: Run) -> bool:
     """Whether B takes longer by more than `_SLOWER` for sure."""
-    means = [np.array([_mean_ns(one) for one in run.rounds()], dtype=np.float64) for run in (a, b)]
+    means = [np.array([mean_answered(one.latency_ns()) for one in r.rounds()]) for r in (a, b)]
     ratio = paired_ratio(*means)
     return ratio.low is not None and ratio.low > _SLOWER
-
-
-def _mean_ns(one: Round) -> float:
-    answered = one.answered
-    return float(one.latency_ns()[answered].mean()) if answered.any() else float("nan")
 
 
 def axes_between(
@@ -278,33 +268,36 @@ def _step_axes(one: tuple[Any, ...], other: tuple[Any, ...]) -> list[Axis]:
     ]
 
 
+def _effective(system: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: system.get(name) for name in ("kind", *EFFECTIVE)}
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of two environments: what was to be, what it answered, what its runtime said it was."""
+
+    planned: PlannedEnvironment
+    answered: Answered
+    system: Mapping[str, Any]
+
+
 @dataclass
 class _Pair:
     """Two environments, and what is tried between them."""
 
-    plan: DifferentialPlan
     record: DifferentialRecord
     workshop: Workshop
     tell: Callable[[str], None]
-    b: str
-    base: Answered
-    other: Answered
+    a: _Side
+    b: _Side
     tried: dict[tuple[str, ...], Toggle] = field(default_factory=dict)
 
-    @property
-    def a(self) -> str:
-        return self.record.baseline
-
-    @property
+    @cached_property
     def flips(self) -> int:
-        return int(flips(self.base, self.other).sum())
+        return self._against_a(self.b.answered)
 
-    def _planned(self, name: str) -> PlannedEnvironment:
-        return next(one for one in self.plan.environments if one.name == name)
-
-    def _effective(self, name: str) -> Mapping[str, Any]:
-        run = self.record.run(name)
-        return run.manifest.system if run is not None else {}
+    def _against_a(self, other: Answered) -> int:
+        return int(flips(self.a.answered, other).sum())
 
     def attribute(self, *, slower: bool) -> Attribution:
         """Find the cause.
@@ -312,76 +305,64 @@ class _Pair:
         Args:
             slower: Whether B takes longer too.
         """
-        planned = self._planned(self.b)
-        axes = axes_between(
-            self._planned(self.a),
-            planned,
-            (self._effective(self.a), self._effective(self.b)),
-            self._pinnable(planned),
-        )
+        a, b = self.a, self.b
+        axes = axes_between(a.planned, b.planned, (a.system, b.system), self._pinnable())
         total = self.flips
         cause = self._fewest(axes, total) if total else ()
         explained = total - (self._flips_of(cause) if cause else total)
-        missing = int((self.base.there & ~self.other.there).sum())
+        there = a.answered.there
         particular = cause and not set(WHOLESALE) & set(cause)
         return Attribution(
-            a=self.a,
-            b=self.b,
-            samples=int(self.base.there.size),
+            a=a.planned.name,
+            b=b.planned.name,
+            samples=there.size,
             flips=total,
-            missing=missing,
+            missing=int((there & ~b.answered.there).sum()),
             axes={axis.name: (axis.a, axis.b) for axis in axes},
             toggles=tuple(self.tried.values()),
             cause=cause,
             explained=explained,
-            undeclared=None if particular or not total else self._undeclared(planned, total),
+            undeclared=None if particular or not total else self._undeclared(total),
             contents=self._contents(),
-            **self._operators(planned, total, slower=slower),
+            **self._operators(total, slower=slower),
         )
 
-    def _operators(
-        self, planned: PlannedEnvironment, total: int, *, slower: bool
-    ) -> dict[str, Mapping[str, Any]]:
+    def _operators(self, total: int, *, slower: bool) -> dict[str, Mapping[str, Any]]:
         """Which operator diverges first, and which takes the time, as far as graphs tell."""
-        base = self._planned(self.a)
         try:
-            sides = [self._system(one) for one in (base, planned)]
-            if not all(map(reads_onnx, sides)):
+            sides = [self.workshop.experiment(one.planned) for one in (self.a, self.b)]
+            a, b = (one.system for one in sides)
+            if not (reads_onnx(a) and reads_onnx(b)):
                 return {}
-            differ = np.flatnonzero(flips(self.base, self.other))
-            inputs = self._inputs(base, planned, differ[:_LOOKED_AT] if total else range(1))
+            differ = np.flatnonzero(flips(self.a.answered, self.b.answered))
+            inputs = self._inputs(sides, differ[:_LOOKED_AT] if total else range(1))
             if inputs is None:
                 return {}
             found: dict[str, Mapping[str, Any]] = {}
+            name = self.b.planned.name
             if total:
-                self.tell(f"looking for where {self.b} diverges")
-                found["divergence"] = first_divergence_apart(sides[0], sides[1], inputs).to_dict()
-            if slower and all(isinstance(side, OnnxRuntime) for side in sides):
-                self.tell(f"timing the operators of {self.b}")
-                named = slower_operator(*(operator_times(side, inputs) for side in sides))
+                self.tell(f"looking for where {name} diverges")
+                found["divergence"] = first_divergence_apart(a, b, inputs).to_dict()
+            if slower and isinstance(a, OnnxRuntime) and isinstance(b, OnnxRuntime):
+                self.tell(f"timing the operators of {name}")
+                named = slower_operator(*(operator_times(one, inputs) for one in (a, b)))
                 if named is not None:
                     found["slower"] = named.to_dict()
         except TailmarkError as cause:
             return {"divergence": {"error": str(cause)}}
         return found
 
-    def _system(self, planned: PlannedEnvironment) -> Any:
-        model, _ = self.workshop.made(planned, self.record.environment(planned.name))
-        return self.plan.experiment(planned, model).system
-
-    def _inputs(
-        self, base: PlannedEnvironment, planned: PlannedEnvironment, chosen: Iterable[int]
-    ) -> list[Batch] | None:
+    def _inputs(self, sides: Sequence[Experiment], chosen: Iterable[int]) -> list[Batch] | None:
         """A few inputs, where both environments are given the same."""
-        workloads = [self.plan.experiment(one).workload for one in (base, planned)]
+        workloads = [one.workload for one in sides]
         if workloads[0].describe() != workloads[1].describe():
             return None
-        samples = workloads[0].open()
+        samples = self.workshop.prepared(sides[0]).workload.open()
         return [with_batch_axis(samples.prepare(samples.load(int(index)))) for index in chosen]
 
-    def _pinnable(self, planned: PlannedEnvironment) -> list[str]:
-        """What of `EFFECTIVE` its system has a setting for."""
-        recipe = self.plan.experiment(planned).system
+    def _pinnable(self) -> list[str]:
+        """What of `EFFECTIVE` B's system has a setting for."""
+        recipe = self.workshop.experiment(self.b.planned).system
         names = getattr(type(recipe), "__dataclass_fields__", {})
         return [name for name in EFFECTIVE if name in names]
 
@@ -423,7 +404,7 @@ class _Pair:
 
     def _changed(self, toggle: Toggle) -> int:
         """How much of what B effectively was is another now."""
-        was = self._effective(self.b)
+        was = self.b.system
         return sum(was.get(name) != value for name, value in toggle.effective.items())
 
     def _flips_of(self, axes: tuple[str, ...]) -> int:
@@ -435,28 +416,23 @@ class _Pair:
         key = tuple(sorted(axis.name for axis in axes))
         if key in self.tried:
             return self.tried[key]
-        put_back = self._put_back(axes)
-        if put_back.settings == self._planned(self.a).settings:  # it is A
-            effective = {name: self._effective(self.a).get(name) for name in ("kind", *EFFECTIVE)}
-            self.tried[key] = Toggle(axes=key, flips=0, effective=effective)
-            return self.tried[key]
-        self.tell(f"{self.b} with {', '.join(key)} of {self.a}")
+        self.tried[key] = toggle = self._toggle(key, self._put_back(axes))
+        return toggle
+
+    def _toggle(self, key: tuple[str, ...], put_back: PlannedEnvironment) -> Toggle:
+        if put_back.settings == self.a.planned.settings:  # it is A
+            return Toggle(axes=key, flips=0, effective=_effective(self.a.system))
+        what = ", ".join(key)
+        self.tell(f"{self.b.planned.name} with {what} of {self.a.planned.name}")
         try:
             run = self._ask(put_back, "+".join(key))
         except TailmarkError as cause:
-            toggle = Toggle(axes=key, flips=None, error=str(cause))
-        else:
-            system = run.manifest.system
-            toggle = Toggle(
-                axes=key,
-                flips=int(flips(self.base, answered(run)).sum()),
-                effective={name: system.get(name) for name in ("kind", *EFFECTIVE)},
-            )
-        self.tried[key] = toggle
-        return toggle
+            return Toggle(axes=key, flips=None, error=str(cause))
+        left = self._against_a(answered(run))
+        return Toggle(axes=key, flips=left, effective=_effective(run.manifest.system))
 
     def _put_back(self, axes: Sequence[Axis]) -> PlannedEnvironment:
-        planned = self._planned(self.b)
+        planned = self.b.planned
         settings = dict(planned.settings)
         steps = tuple(settings.pop("make"))
         for axis in axes:
@@ -471,49 +447,40 @@ class _Pair:
         document = {**planned.document, **nested(settings)}
         return replace(planned, document=document, steps=steps)
 
-    def _ask(
-        self,
-        planned: PlannedEnvironment,
-        what: str,
-        changed: Callable[[Experiment], Experiment] = lambda same: same,
-    ) -> Run:
-        """Every sample once."""
-        out = self.record.path / "attribution" / folder_of(f"{self.b}-{what}")
-        known = self.record.environment(self.b)
-        model, _ = self.workshop.made(planned, known)
-        once = replace(planned, answers_only=True)
-        experiment = replace(self.plan.experiment(once, model), order="fixed")
+    def _ask(self, planned: PlannedEnvironment, what: str, by: Transformation | None = None) -> Run:
+        """Every sample once, its input transformed if so asked."""
+        out = self.record.path / "attribution" / folder_of(f"{self.b.planned.name}-{what}")
+        once = self.workshop.experiment(replace(planned, answers_only=True))
+        experiment = self.workshop.prepared(replace(once, order="fixed"))
         if (out / "run.json").exists():
             return open_run(out)
-        return run_experiment(changed(experiment), out=out)
+        if by is not None:
+            transformed = Transformed(workload=experiment.workload, by=by)
+            experiment = replace(experiment, workload=transformed)
+        return run_experiment(experiment, out=out)
 
-    def _undeclared(self, planned: PlannedEnvironment, total: int) -> str | None:
+    def _undeclared(self, total: int) -> str | None:
         """What nobody declared, and would explain it."""
-        shift = shifted_labels(self.base, self.other)
+        a, b = self.a.planned.name, self.b.planned.name
+        shift = shifted_labels(self.a.answered, self.b.answered)
         if shift:
-            return (
-                f"{self.b} counts labels from {abs(shift)} {'higher' if shift > 0 else 'lower'}: "
-                "declare decode.offset"
-            )
-        for name, transform in INPUTS.items():
-            self.tell(f"{self.b} with {name}")
-
-            def changed(experiment: Experiment, transform: Any = transform) -> Experiment:
-                workload: Any = Transformed(workload=experiment.workload, by=transform)
-                return replace(experiment, workload=workload)
-
+            side = "higher" if shift > 0 else "lower"
+            return f"{b} counts labels from {abs(shift)} {side}: declare decode.offset"
+        for name, transformation in INPUTS.items():
+            self.tell(f"{b} with {name}")
             try:
-                run = self._ask(planned, transform, changed)
+                run = self._ask(self.b.planned, transformation, transformation)
             except TailmarkError:
                 continue  # not an input of that kind
-            left = int(flips(self.base, answered(run)).sum())
-            if left <= (1 - _EXPLAINS) * total:
-                return f"{self.b} answers as {self.a} once it is given {name}"
+            if self._against_a(answered(run)) <= (1 - _EXPLAINS) * total:
+                return f"{b} answers as {a} once it is given {name}"
         return None
 
     def _contents(self) -> dict[str, tuple[Any, Any]]:
         """What the model files are made of otherwise."""
-        one, other = (self.record.environment(name).contents or {} for name in (self.a, self.b))
+        one, other = (
+            self.record.environment(side.planned.name).contents or {} for side in (self.a, self.b)
+        )
         return {
             name: (one.get(name), other.get(name))
             for name in dict.fromkeys([*one, *other])

@@ -4,33 +4,31 @@ What fails is a cell with its reason, and the others go on.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tailmark.analysis.differential import Differential, differential_of
 from tailmark.bench import Progress, Tell
 from tailmark.clock import Clock
-from tailmark.conversion.base import Inputs
-from tailmark.conversion.chain import make_variant
 from tailmark.conversion.contents import contents
-from tailmark.differential_file import DifferentialPlan, PlannedEnvironment
+from tailmark.differential_file import DifferentialPlan
 from tailmark.errors import InputError, StoreError
 from tailmark.experiment import Experiment
-from tailmark.interleaved import run_interleaved
+from tailmark.interleaved import Outcome, run_interleaved
 from tailmark.records.differential import (
     DifferentialRecord,
     Environment,
     Stage,
-    is_differential,
     read_differential,
 )
 from tailmark.study.attribution import attribute
-from tailmark.system.base import with_batch_axis
-from tailmark.workload.base import Workload
+from tailmark.study.workshop import Workshop
+from tailmark.workload.prepared import PreparedOnce
 
 _PRECISE = ("float64", "float32", "bfloat16", "float16", "int8")
 """Precisions, the finest first."""
@@ -64,43 +62,63 @@ def differential(
     """
     out = Path(out)
     record = _begun(plan, out, resume)
-    bench = _Workshop(plan, cache, _telling(progress))
+    tell = _telling(progress)
+    with TemporaryDirectory(prefix="tailmark-") as folder:
+        prepared = PreparedOnce(Path(folder))
+        workshop = Workshop(plan, cache, prepared, tell)
+        record, experiments = _made(plan, record, workshop)
+        record.write()
+        outcomes = run_interleaved(
+            experiments,
+            out=out / "runs",
+            outputs=out / "outputs",
+            design_id=record.design_id,
+            prepared=prepared,
+            seed=int(plan.document.get("seed", 0)),
+            resume=resume,
+            progress=progress,
+            clock=clock,
+        )
+        record = _ended(record, outcomes)
+        record = replace(record, oracle=plan.oracle or _most_precise(record))
+        record.write()
+        if all(record.run(one.name) is None for one in record.environments):
+            first = next(one for one in record.environments if one.error)
+            raise InputError(f"no environment could be measured; {first.name!r}: {first.error}")
+        if attribution:
+            found = attribute(plan, record, workshop, tell)
+            record = replace(record, attributions=tuple(one.to_dict() for one in found))
+    record = replace(record, complete=True)
+    record.write()
+    return differential_of(record)
+
+
+def _made(
+    plan: DifferentialPlan, record: DifferentialRecord, workshop: Workshop
+) -> tuple[DifferentialRecord, dict[str, Experiment]]:
+    """What can be measured, by its folder; what cannot is written down with its reason."""
     experiments: dict[str, Experiment] = {}
     for planned in plan.environments:
         known = record.environment(planned.name)
         try:
-            model, known = bench.made(planned, known)
-            experiments[known.folder] = plan.experiment(planned, model)
+            model = workshop.model(planned)
+            known = replace(known, made=model.made, contents=_contents(model.path))
+            experiments[known.folder] = workshop.experiment(planned)
         except InputError as cause:
             stage: Stage = "conversion" if planned.steps else "reading"
             known = replace(known, stage=stage, error=str(cause))
         record = record.with_environment(known)
-    record.write()
-    outcomes = run_interleaved(
-        experiments,
-        out=out / "runs",
-        outputs=out / "outputs",
-        design_id=record.design_id,
-        seed=int(plan.document.get("seed", 0)),
-        resume=resume,
-        progress=progress,
-        clock=clock,
-    )
+    return record, experiments
+
+
+def _ended(record: DifferentialRecord, outcomes: Mapping[str, Outcome]) -> DifferentialRecord:
+    """With the reasons of those that failed on the way."""
     for known in record.environments:
         ended = outcomes.get(known.folder)
         if ended is not None and ended.error is not None:
-            record = record.with_environment(replace(known, stage="measuring", error=ended.error))
-    record = replace(record, oracle=plan.oracle or _most_precise(record))
-    record.write()
-    if all(record.run(one.name) is None for one in record.environments):
-        first = next(one for one in record.environments if one.error)
-        raise InputError(f"no environment could be measured; {first.name!r}: {first.error}")
-    if attribution:
-        found = attribute(plan, record, bench, _telling(progress))
-        record = replace(record, attributions=tuple(one.to_dict() for one in found))
-    record = replace(record, complete=True)
-    record.write()
-    return differential_of(record)
+            failed = replace(known, stage="measuring", error=ended.error)
+            record = record.with_environment(failed)
+    return record
 
 
 def _telling(progress: Tell | None) -> Callable[[str], None]:
@@ -127,7 +145,7 @@ def _begun(plan: DifferentialPlan, out: Path, resume: bool) -> DifferentialRecor
             )
         again = tuple(replace(one, stage=None, error=None) for one in earlier.environments)
         return replace(earlier, environments=again, complete=False)
-    if is_differential(out) or (out.exists() and any(out.iterdir())):
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise StoreError(
             f"{str(out)!r} is not empty: give another --out, or go on with it by --resume"
         )
@@ -165,61 +183,9 @@ def _most_precise(record: DifferentialRecord) -> str:
     return min(names, key=rank)
 
 
-class _Workshop:
-    """Makes the models of environments, and of what is tried between them.
-
-    Args:
-        plan: Whose.
-        cache: As for `differential`.
-        tell: Told what is being made.
-    """
-
-    def __init__(
-        self, plan: DifferentialPlan, cache: Path | None, tell: Callable[[str], None]
-    ) -> None:
-        self._plan = plan
-        self._cache = cache
-        self._tell = tell
-
-    def made(
-        self, planned: PlannedEnvironment, known: Environment
-    ) -> tuple[Path | None, Environment]:
-        """The model's file, and the environment with how it was made.
-
-        Raises:
-            InputError: It cannot be made.
-        """
-        source = self._plan.source(planned)
-        if source is None:
-            if planned.steps:
-                raise InputError("there is no system.model to make another from: give one")
-            return None, known
-        if not planned.steps:
-            return source, replace(known, contents=_contents(source))
-        self._tell(f"making the model of {planned.name}")
-        workload = self._plan.experiment(planned).workload
-        variant = make_variant(
-            source,
-            self._plan.conversions(planned),
-            inputs=lambda count: _inputs(workload, count),
-            cache=self._cache,
-        )
-        return variant.path, replace(
-            known, made=variant.to_dict(), contents=_contents(variant.path)
-        )
-
-
-def _contents(model: Path) -> dict[str, Any] | None:
+def _contents(model: Path | None) -> dict[str, Any] | None:
     """What the file is made of, where that can be read."""
     try:
-        return contents(model) if model.exists() else None
+        return contents(model) if model is not None and model.exists() else None
     except InputError:
         return None
-
-
-def _inputs(workload: Workload, count: int) -> Inputs:
-    """Prepared batches of one, from all over the workload."""
-    samples = workload.open()
-    step = max(1, len(samples) // max(count, 1))
-    chosen = range(0, len(samples), step)[:count]
-    return [with_batch_axis(samples.prepare(samples.load(index))) for index in chosen]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +118,7 @@ class Divergence:
         }
 
 
-def reads_onnx(recipe: object) -> bool:
+def reads_onnx(recipe: object) -> TypeGuard[Side]:
     """Whether a recipe can be a side of `first_divergence`."""
     model = getattr(recipe, "model", None)
     return isinstance(model, Path) and model.suffix == ".onnx" and hasattr(recipe, "open")

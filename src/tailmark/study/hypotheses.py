@@ -3,8 +3,9 @@
 import numpy as np
 
 from tailmark.analysis.answered import Answered
+from tailmark.workload.transformed import Transformation
 
-INPUTS = {
+INPUTS: dict[str, Transformation] = {
     "its channels in reverse order (RGB for BGR)": "reversed-channels",
     "rows for columns (height and width exchanged)": "transposed",
 }

@@ -3,6 +3,7 @@
 They map one file into their memory, so that none prepares them again, and all share it.
 """
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,18 +44,38 @@ class Prepared:
         return self.workload.describe()
 
 
-def prepare_once(workload: Workload, file: Path) -> Workload:
-    """Prepare a workload's inputs into a file; the workload itself where they are not of one kind.
+class PreparedOnce:
+    """Workloads that are opened once, and their inputs prepared once, whoever asks.
 
     Args:
-        workload: Whose.
-        file: To write.
-
-    Raises:
-        WorkloadError: It cannot be opened, or a sample cannot be prepared.
-        OSError: The file cannot be written.
+        folder: Where the inputs go.
     """
-    samples = workload.open()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._opened: dict[bytes, tuple[Samples, Workload]] = {}
+
+    def of(self, workload: Workload, timed: str) -> tuple[Samples, Workload]:
+        """A workload's samples, and a recipe of the same for other processes.
+
+        Where preparing is timed (``total``), each of them prepares, and the recipe is its own.
+
+        Raises:
+            WorkloadError: It cannot be opened, or a sample cannot be prepared.
+            OSError: The inputs cannot be written.
+        """
+        recipe = pickle.dumps((workload, timed))  # arrays in it do not compare
+        if recipe not in self._opened:
+            samples = workload.open()
+            if timed == "inference":
+                file = self._folder / f"{len(self._opened)}.npy"
+                workload = _prepared(workload, samples, file)
+            self._opened[recipe] = samples, workload
+        return self._opened[recipe]
+
+
+def _prepared(workload: Workload, samples: Samples, file: Path) -> Workload:
+    """The workload with its inputs in a file; itself where they are not all of one kind."""
     held: npt.NDArray[Any] | None = None
     for index in range(len(samples)):
         one = samples.prepare(samples.load(index))

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from tailmark.errors import WorkloadError
 from tailmark.workload.base import Samples, Workload
 
+Transformation = Literal["reversed-channels", "transposed"]
+
 _COLORS = 3
 
 
@@ -23,7 +25,7 @@ class Transformed:
     """
 
     workload: Workload
-    by: Literal["reversed-channels", "transposed"]
+    by: Transformation
 
     def open(self) -> Samples:
         """Open the other.
@@ -71,7 +73,7 @@ def _transposed(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.swapaxes(image, *planes)
 
 
-_CHANGES: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+_CHANGES: dict[Transformation, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     "reversed-channels": _reversed_channels,
     "transposed": _transposed,
 }
