@@ -347,11 +347,16 @@ def test_a_few_rounds_show_no_change(seen: Callable[[Floats], object], rounds: i
 
 @given(seed=SEEDS, rounds=st.integers(16, 40), power=st.integers(-20, 20))
 def test_changes_know_no_unit(seed: int, rounds: int, power: int) -> None:
-    """In another unit, or on a bent scale, the same round changes with the same p."""
+    """In another unit, or on a bent scale, the same round changes with the same p.
+
+    But for a first round that is the highest of all: how high it towers is seen by height alone.
+    """
     series = np.exp(varied(seed, rounds))
     for seen in (drift, warm_up):
         plain = seen(series, 1.0)
         scaled = seen(series * 2.0**power, 1.0)
         bent = seen(np.sqrt(series), 1.0)
         told = [c and (c.at, c.p) for c in (plain, scaled, bent)]
-        assert told[0] == told[1] == told[2]
+        assert told[0] == told[1]
+        if seen is drift or series.argmax() > 0:
+            assert told[1] == told[2]

@@ -10,12 +10,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 from tailmark.stats.dependence import inflation
 from tailmark.stats.differences import Decision, decide, difference
 from tailmark.stats.estimate import Estimate
-from tailmark.stats.rounds import TWO_ROUNDS, over_rounds
+from tailmark.stats.rounds import TWO_ROUNDS, mean_interval, over_rounds
 
 Floats = npt.NDArray[np.float64]
 Pace = Literal["slower", "faster", "same", "cannot tell"]
@@ -24,7 +23,6 @@ MARGIN = 0.02
 """The slow-down that nobody would mind."""
 
 _CAUTION = 0.5
-_HIGHEST_SHARE = 0.9
 _FEWEST_WORTH = 3
 """Below so many, Student's t knows so little that a ratio could be anything."""
 
@@ -115,10 +113,8 @@ def _over_rounds(logs: Floats, confidence: float) -> Estimate:
             reason=f"{n} rounds that depend on each other as these are worth {worth:.1f} "
             f"independent ones, and an interval needs {_FEWEST_WORTH}: measure more",
         )
-    # Dependent rounds stay closer to their own mean than to the true one.
-    spread = float(logs.std()) / math.sqrt(1 - min(inflated / n, _HIGHEST_SHARE))
-    half = float(stdtrit(max(worth - 1, 1), 0.5 + confidence / 2)) * spread / math.sqrt(worth)
-    return estimate(value=mean, low=mean - half, high=mean + half)
+    low, high = mean_interval(logs, confidence, inflated=inflated, symmetric=True)
+    return estimate(value=mean, low=float(low), high=float(high))
 
 
 def _times(e: Estimate, method: str) -> Estimate:

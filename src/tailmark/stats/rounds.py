@@ -32,6 +32,7 @@ def mean_interval(
     *,
     freedom: float | None = None,
     inflated: float | None = None,
+    symmetric: bool = False,
 ) -> tuple[Floats, Floats]:
     """Ends of a t interval for the mean over rounds that allows for skewness and dependence.
 
@@ -42,6 +43,8 @@ def mean_interval(
         confidence: Of the interval.
         freedom: Degrees of freedom at most, where fewer rounds than all carry the spread.
         inflated: How many rounds are worth one, where that is known better than from the values.
+        symmetric: Whether the values lie alike on both sides of their mean, so that what skewness
+            is measured is chance.
 
     Returns:
         Low and high, each of shape (…).
@@ -55,7 +58,7 @@ def mean_interval(
     # Dependent rounds stay closer to their own mean than to the true one.
     spread = np.ldexp(np.sqrt(variance / (1 - np.minimum(many / n, _HIGHEST_SHARE))), scale)
     skew = np.zeros_like(mean)
-    if n >= _SKEW_NEEDS:
+    if n >= _SKEW_NEEDS and not symmetric:
         unbiased = math.sqrt(n * (n - 1)) / (n - 2)
         third = (off**3).mean(axis=-1) * unbiased
         np.divide(third, variance**1.5, out=skew, where=variance > 0)
