@@ -18,7 +18,12 @@ from tailmark.analysis.pairs import Pair
 from tailmark.errors import StoreError
 from tailmark.report.charts import VEGA_LITE, Plot
 from tailmark.report.differential_plots import latency_strips, quality_time
-from tailmark.report.differential_sentences import attribution_sentence, headline, plural
+from tailmark.report.differential_sentences import (
+    KIND_WORDS,
+    attribution_sentence,
+    headline,
+    plural,
+)
 from tailmark.report.differential_text import against_grid, environments_grid, small_print
 from tailmark.report.html import resource, template
 from tailmark.report.sections import picture
@@ -27,14 +32,9 @@ from tailmark.report.theme import DARK, LIGHT, theme
 
 _STRONG = 62
 _CARDS = 60
-_WORDS = {
-    "fix": "fixed",
-    "break": "broken",
-    "both_wrong": "both wrong",
-    "both_right": "both right",
-    "missing": "",
-    "flip": "",
-}
+_SEEN = ("missing", "flip")
+"""Kinds of flips that the answers themselves show."""
+
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'"
@@ -219,7 +219,7 @@ def _label(label: int | None) -> str:
 
 
 def _words(flip: Any) -> str:
-    said = [_WORDS[flip.kind]] if _WORDS[flip.kind] else []
+    said = [] if flip.kind in _SEEN else [KIND_WORDS[flip.kind]]
     if flip.margin_a is not None:
         said.append(f"by {flip.margin_a:.3g}")
     if flip.close:

@@ -5,6 +5,16 @@ from typing import Any
 
 from tailmark.analysis.differential import Differential
 
+KIND_WORDS = {
+    "fix": "fixed",
+    "break": "broken",
+    "both_wrong": "both wrong",
+    "both_right": "both right",
+    "missing": "no answer",
+    "flip": "other answer",
+}
+"""What a flip is, by the kinds of `analysis.pairs`."""
+
 
 def plural(count: int, noun: str) -> str:
     """``1 label``, ``2 labels``."""

@@ -10,21 +10,18 @@ from tailmark.analysis.differential import Cell as Environment
 from tailmark.analysis.differential import Differential
 from tailmark.analysis.pairs import Pair
 from tailmark.report.comparison_text import points_cell
-from tailmark.report.differential_sentences import attribution_sentences, headline, plural
+from tailmark.report.differential_sentences import (
+    KIND_WORDS,
+    attribution_sentences,
+    headline,
+    plural,
+)
 from tailmark.report.sentences import deadline_name, metric_name
 from tailmark.report.tables import Cell, Grid, drawn, markdown_table, prose, share_cell, time_cell
 from tailmark.stats.estimate import Estimate
 
 _MOST_FLIPS = 10
-_KINDS = (("fix", "fixed"), ("break", "broken"), ("both_wrong", "both wrong"))
-_LISTED = {
-    "fix": "fixed",
-    "break": "broken",
-    "both_wrong": "both wrong",
-    "both_right": "both right",
-    "missing": "no answer",
-    "flip": "other answer",
-}
+_JUDGED = ("fix", "break", "both_wrong")
 
 
 def print_differential(found: Differential, console: Console) -> None:
@@ -151,13 +148,13 @@ def against_grid(found: Differential) -> Grid:
     """What flips, how far the numbers are apart, and what it costs in time."""
     graded = found.metric is not None
     header = ["", "flips"]
-    header += ["fixed", "broken", "both wrong", "p"] if graded else []
+    header += [*(KIND_WORDS[kind] for kind in _JUDGED), "p"] if graded else []
     header += ["no answer", "top-k tau", "largest error", "latency", "points on time"]
     rows = []
     for pair in found.against_baseline:
         row = [Cell(pair.b), Cell(f"{len(pair.flips)} of {pair.samples}")]
         if graded:
-            row += [Cell(str(pair.counts.get(kind, 0))) for kind, _ in _KINDS]
+            row += [Cell(str(pair.counts.get(kind, 0))) for kind in _JUDGED]
             row.append(Cell(p_words(pair.p_adjusted)))
         row.append(Cell(str(pair.counts.get("missing", 0))))
         row.append(Cell(f"{pair.rankings['kendall']:.3f}" if pair.rankings else "–"))
@@ -215,7 +212,7 @@ def _flips(found: Differential) -> Grid:
         [
             Cell(flip.id),
             Cell(pair.b),
-            Cell(_LISTED[flip.kind]),
+            Cell(KIND_WORDS[flip.kind]),
             Cell("–" if flip.reference is None else str(flip.reference)),
             Cell("none" if flip.a is None else str(flip.a)),
             Cell("none" if flip.b is None else str(flip.b)),

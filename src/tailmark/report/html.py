@@ -131,10 +131,14 @@ def _names(found: Sequence[Findings]) -> list[str]:
 def template(name: str) -> jinja2.Template:
     """A page's template; what is put into it is escaped."""
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(resource),
     )
     environment.filters["sentence_case"] = sentence_case
-    return environment.from_string(resource(name))
+    return environment.get_template(name)
 
 
 def resource(name: str) -> str:
