@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from system import small_models
 from tailmark.system.onnxruntime import OnnxRuntime
 
 FLOAT = TensorProto.FLOAT
@@ -22,17 +22,14 @@ def saved(
     opset: int = 17,
 ) -> Path:
     """Write a model of these parts, all of them floats."""
-    graph = helper.make_graph(
+    return small_models.saved(
+        path,
         nodes,
-        "small",
-        [helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, FLOAT, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(values, name) for name, values in (weights or {}).items()],
+        {name: (FLOAT, shape) for name, shape in inputs.items()},
+        {name: (FLOAT, shape) for name, shape in outputs.items()},
+        weights,
+        opset,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    model.ir_version = 8
-    onnx.save(model, path)
-    return path
 
 
 def classifier(path: Path) -> Path:

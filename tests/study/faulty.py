@@ -1,5 +1,6 @@
 """A network that reads digits in the red channel, and what commonly goes wrong around it."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime
+from onnx import numpy_helper
 
 import tailmark
 
@@ -63,3 +66,58 @@ def dropping(batch: npt.NDArray[Any]) -> Any:
     if float(batch.sum()) % 1 < 0.15:
         raise RuntimeError("no output")
     return right(batch)
+
+
+def convolutions(model: Any) -> list[Any]:
+    """In the order of the graph."""
+    return [node for node in model.graph.node if node.op_type == "Conv"]
+
+
+def weights_of(model: Any, node: Any) -> Any:
+    """The initializer a node reads as its second input."""
+    return next(one for one in model.graph.initializer if one.name == node.input[1])
+
+
+def padded_otherwise(_: Any, node: Any) -> None:
+    """The same size, shifted by one."""
+    pads = next(one for one in node.attribute if one.name == "pads")
+    old = list(pads.ints)
+    pads.ints[:] = [0, 0, old[0] + old[2], old[1] + old[3]]
+
+
+def halved(model: Any, node: Any) -> None:
+    """Weights rounded to float16."""
+    tensor = weights_of(model, node)
+    rounded = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
+    tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+
+
+def quantised(model: Any, node: Any) -> None:
+    """Weights on a grid of 255 steps."""
+    tensor = weights_of(model, node)
+    held = numpy_helper.to_array(tensor)
+    step = np.abs(held).max() / 127
+    rounded = (np.rint(held / step) * step).astype(np.float32)
+    tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+
+
+def slowed(model: Any, node: Any) -> None:
+    """The same kernel in the middle of one that is far larger, and zero elsewhere."""
+    tensor = weights_of(model, node)
+    held, wide = numpy_helper.to_array(tensor), 7
+    kernel = np.pad(held, [(0, 0), (0, 0), (wide, wide), (wide, wide)])
+    tensor.CopyFrom(numpy_helper.from_array(kernel, tensor.name))
+    for one in node.attribute:
+        if one.name == "pads":
+            one.ints[:] = [pad + wide for pad in one.ints]
+        if one.name == "kernel_shape":
+            one.ints[:] = [size + 2 * wide for size in one.ints]
+
+
+def faulty(path: Path, fault: Callable[[Any, Any], None], which: int) -> tuple[Path, Any]:
+    """The network with a fault in one of its convolutions, and that node."""
+    model = onnx.load(MODEL)
+    node = convolutions(model)[which]
+    fault(model, node)
+    onnx.save(model, path)
+    return path, node

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from study.faulty import MODEL, colored
-from study.test_faulty_operators import faulty, slowed
+from study.faulty import MODEL, colored, faulty, slowed
 from tailmark.differential_file import plan_differential
 from tailmark.report.differential_sentences import attribution_sentence
 from tailmark.study.attribution import axes_between

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 import tailmark
+from system.small_models import saved
 from tailmark.decode.base import Declared
 from tailmark.decode.classes import Classes
 from tailmark.errors import SystemSetupError
@@ -20,27 +20,6 @@ from tailmark.testing import check_system
 FLOAT = TensorProto.FLOAT
 
 
-def saved(
-    path: Path,
-    nodes: list[Any],
-    inputs: dict[str, tuple[int, list[Any]]],
-    outputs: dict[str, tuple[int, list[Any]]],
-    initializers: list[Any] = [],  # noqa: B006 - never changed
-) -> Path:
-    """Write a model of these parts."""
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info(name, *of) for name, of in inputs.items()],
-        [helper.make_tensor_value_info(name, *of) for name, of in outputs.items()],
-        initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 9
-    onnx.save(model, path)
-    return path
-
-
 def linear(path: Path, classes: int = 3, batch: Any = "N") -> Path:
     """Scores of four numbers for each class: x · w, w counting up."""
     weights = np.arange(4 * classes, dtype=np.float32).reshape(4, classes)
@@ -49,7 +28,7 @@ def linear(path: Path, classes: int = 3, batch: Any = "N") -> Path:
         [helper.make_node("MatMul", ["x", "w"], ["scores"])],
         {"x": (FLOAT, [batch, 4])},
         {"scores": (FLOAT, [batch, classes])},
-        [numpy_helper.from_array(weights, "w")],
+        {"w": weights},
     )
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from system.small_models import saved
 from tailmark.errors import SystemSetupError
 from tailmark.system.onnxruntime import OnnxRuntime
 from tailmark.system.openvino import OpenVino
@@ -17,27 +17,6 @@ from tailmark.testing import check_batches, check_system
 ov = pytest.importorskip("openvino", reason="OpenVINO is not installed: tailmark[openvino]")
 
 FLOAT = TensorProto.FLOAT
-
-
-def saved(
-    path: Path,
-    nodes: list[Any],
-    inputs: dict[str, tuple[int, list[Any]]],
-    outputs: dict[str, tuple[int, list[Any]]],
-    weights: dict[str, Any] | None = None,
-) -> Path:
-    """Write a model of these parts."""
-    graph = helper.make_graph(
-        nodes,
-        "small",
-        [helper.make_tensor_value_info(name, *of) for name, of in inputs.items()],
-        [helper.make_tensor_value_info(name, *of) for name, of in outputs.items()],
-        [numpy_helper.from_array(values, name) for name, values in (weights or {}).items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 9
-    onnx.save(model, path)
-    return path
 
 
 @pytest.fixture(scope="module")

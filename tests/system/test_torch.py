@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
+from conversion import networks
 from tailmark.errors import SystemSetupError
 from tailmark.system.onnxruntime import OnnxRuntime
 from tailmark.system.torch import Torch
@@ -83,17 +83,7 @@ def saved(
     opset: int = 17,
 ) -> Path:
     """Write a model of one input."""
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, given)],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
-        [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    model.ir_version = 9
-    onnx.save(model, path)
-    return path
+    return networks.saved(path, nodes, {"x": given}, outputs, constants, opset)
 
 
 def exported(path: Path, module: Any, example: Any, **settings: Any) -> Path:
