@@ -1,5 +1,6 @@
 """OpenVINO computes what the model says, in the precision that it is caught computing in."""
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,24 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(SystemSetupError, match=r"pip install 'tailmark\[openvino\]'"):
         OpenVino(model=model).open()
+
+
+def test_ctrl_c_is_heard_after_models_were_opened_and_closed(model: Path) -> None:
+    """In a process of its own, which it would end: the runtime leaves no stack behind."""
+    script = (
+        "import gc, os, pathlib, signal, sys\n"
+        "from tailmark.system.openvino import OpenVino\n"
+        "system = OpenVino(model=pathlib.Path(sys.argv[1]))\n"
+        "one, other = system.open(), system.open()\n"
+        "del one; gc.collect()\n"
+        "del other; gc.collect()\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    signal.sigtimedwait([], 1)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('heard')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(model)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -57,7 +57,6 @@ class Watchdog:
         """Start watching."""
         if self._signals:
             self._previous = signal.signal(signal.SIGALRM, self._on_signal)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})  # some runtimes block it
         self._thread.start()
         return self
 

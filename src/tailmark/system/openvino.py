@@ -6,6 +6,7 @@ AMX, unasked. What its layers run in is read back from the compiled graph.
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ class OpenVino:
         """
         check_model_file(self.model, "an .onnx, .xml or .tflite file")
         check_threads(threads=self.threads, streams=self.streams)
-        core = needed("openvino", "system openvino", install="'tailmark[openvino]'").Core()
+        core = _core(needed("openvino", "system openvino", install="'tailmark[openvino]'"))
         _check_device(self.device, core.available_devices)
         try:
             with caught():
@@ -188,6 +189,17 @@ class _Compiled:
             **{name: value for name, value in found.items() if value is not None},
             **self._interface.describe(),
         }
+
+
+@cache
+def _core(openvino: Any) -> Any:
+    """The runtime, one a process and never let go.
+
+    Its CPU plug-in gives the thread that loads it a stack for signals, and takes it away with
+    itself. Of two, the one that goes last puts back the first one's, which is gone, and the next
+    signal, such as that of Ctrl-C, ends the process.
+    """
+    return openvino.Core()
 
 
 def _check_device(device: str, available: list[str]) -> None:
