@@ -178,9 +178,12 @@ def p_words(p: float | None) -> str:
 
 
 def error_words(pair: Pair) -> str:
-    """The largest difference of the models' own numbers."""
+    """The largest difference of the models' own numbers, or how many are no numbers in one alone."""
     if not pair.numeric:
         return "–"
+    broken = sum(one["nan_mismatches"] + one["inf_mismatches"] for one in pair.numeric.values())
+    if broken:
+        return f"{broken:,} not finite"
     worst = max(float(one["max_abs"]) for one in pair.numeric.values())
     return "0" if worst == 0 else f"{worst:.1e}"
 
