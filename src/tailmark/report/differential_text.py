@@ -178,7 +178,7 @@ def p_words(p: float | None) -> str:
 
 
 def error_words(pair: Pair) -> str:
-    """The largest difference of the models' own numbers, or how many are no numbers in one alone."""
+    """The largest difference of the models' own numbers; else how many are not finite in one."""
     if not pair.numeric:
         return "–"
     broken = sum(one["nan_mismatches"] + one["inf_mismatches"] for one in pair.numeric.values())
