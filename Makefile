@@ -37,13 +37,15 @@ format: .venv/ready
 	$(BIN)/ruff format .
 
 bench: .venv/ready
-	$(BIN)/pip install --quiet -e ".[loadgen]" faster-coco-eval hotcoco
+	$(BIN)/pip install --quiet -e ".[loadgen]" faster-coco-eval hotcoco polygraphy
 	for script in harness_overhead issue_rate lateness time_to_summary quality_every_deadline \
-			average_precision f1_and_ndcg round_bootstrap poisson_binomial loadgen_import start_up; do \
+			average_precision f1_and_ndcg round_bootstrap poisson_binomial loadgen_import start_up \
+			differential_overhead first_divergence; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 simulations: .venv/ready
-	for script in extremes_coverage stopping_validity tail_error interval_coverage; do \
+	for script in extremes_coverage stopping_validity tail_error interval_coverage \
+			differential_false_alarms; do \
 		$(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # The report's tests drive the system's own Chromium; without one they skip, and in CI they fail.

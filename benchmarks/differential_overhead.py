@@ -1,98 +1,97 @@
-"""What measuring by turns costs: a differential run's rounds beside the same rounds one by one.
+"""What measuring by turns costs: rounds by turns beside the same, one system after the other.
 
-Each repetition measures every environment alone, then all of them by turns, in the same processes'
-worth of work: opening is left out of both, since it is the same; what turns add is the settling in
-before each round, and whatever changing systems does to the caches.
+All systems are open all the time, each in a process of its own, as in a differential run. A
+repetition measures some rounds of one system after the other, and as many by turns; whatever else
+the machine does falls on both alike. Turns add what settles in before each round, and what another
+system leaves in the caches.
 """
 
 import argparse
-import statistics
+import random
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from tailmark import Digits, OnnxRuntime
-from tailmark.bench import Progress
-from tailmark.experiment import Experiment
-from tailmark.interleaved import run_interleaved
-from tailmark.records.store import open_run
+import numpy as np
 
-GOAL = 0.05
+from tailmark import Digits, OnnxRuntime
+from tailmark.bench import Bench, begin, manifest_of, opened
+from tailmark.clock import MonotonicClock
+from tailmark.drive.driver import set_up_kept
+from tailmark.drive.flight import InFlight
+from tailmark.experiment import Experiment
+from tailmark.machine import audit
+from tailmark.records.logbook import Logbook
+from tailmark.records.store import RunWriter
+from tailmark.stats.ratios import paired_ratio
+
+GOAL = 1.05
+ROUNDS = 2
 MODEL = Path(str(files("tailmark") / "data" / "digits.onnx"))
 
 
-def environments(rounds: int) -> dict[str, Experiment]:
-    """Three settings of ONNX Runtime."""
+def benches(stack: ExitStack, folder: Path) -> list[Bench]:
+    """Three settings of ONNX Runtime, open and warm."""
     base = OnnxRuntime(model=MODEL)
-    systems = {
-        "all": base,
-        "basic": replace(base, optimization="basic"),
-        "disable": replace(base, optimization="disable"),
-    }
-    return {
-        name: Experiment(workload=Digits(), system=system, rounds=rounds, isolate=True)
-        for name, system in systems.items()
-    }
+    machine = audit(full=False, isolated=True)
+    found = []
+    for level in ("all", "basic", "disable"):
+        system = replace(base, optimization=level)
+        experiment = Experiment(workload=Digits(), system=system, rounds=10**6, isolate=True)
+        samples = experiment.workload.open()
+        writer = stack.enter_context(RunWriter(folder / level, resume=False))
+        decode = experiment.decode
+        log = Logbook(writer, manifest_of(experiment, samples), decode.columns, decode.ragged)
+        flight = InFlight(samples.ids)
+        driver = stack.enter_context(opened(experiment, samples, flight, MonotonicClock()))
+        begin(log, samples, driver.opened, machine)
+        bench = Bench(experiment=experiment, samples=samples, log=log, driver=driver, flight=flight)
+        bench.warm_up(experiment.warmup)
+        found.append(bench)
+    return found
 
 
-class Stopwatch:
-    """Seconds from the first round's beginning to the last one's end."""
-
-    def __init__(self) -> None:
-        self.began: float | None = None
-        self.ended = 0.0
-
-    def __call__(self, now: Progress) -> None:
-        """Told between rounds."""
-        if now.doing.startswith("measuring") and self.began is None:
-            self.began = time.perf_counter()
-        self.ended = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """That were measured."""
-        return self.ended - (self.began or self.ended)
+def alone(systems: list[Bench]) -> float:
+    """Seconds of some rounds of one system after the other."""
+    began = time.perf_counter()
+    for bench in systems:
+        for _ in range(ROUNDS):
+            bench.measure_round()
+    return time.perf_counter() - began
 
 
-def took(experiments: dict[str, Experiment]) -> tuple[float, dict[str, float]]:
-    """Seconds of all rounds, and each environment's mean latency in microseconds."""
-    watch = Stopwatch()
-    with tempfile.TemporaryDirectory() as folder:
-        run_interleaved(experiments, out=Path(folder), design_id="benchmark", progress=watch)
-        means = {}
-        for name in experiments:
-            rounds = [one.latency_ns().mean() for one in open_run(Path(folder) / name).rounds()]
-            means[name] = float(statistics.fmean(rounds)) / 1e3
-    return watch.seconds, means
+def by_turns(systems: list[Bench]) -> float:
+    """Seconds of as many by turns."""
+    began = time.perf_counter()
+    for _ in range(ROUNDS):
+        for bench in random.sample(systems, len(systems)):
+            bench.settle()
+            bench.measure_round()
+    return time.perf_counter() - began
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--repeats", type=int, default=5)
-    asked = parser.parse_args()
-    ratios: list[float] = []
-    slower: dict[str, list[float]] = {}
-    for _ in range(asked.repeats):
-        alone_s = 0.0
-        alone: dict[str, float] = {}
-        for name, one in environments(asked.rounds).items():
-            seconds, means = took({name: one})
-            alone_s += seconds
-            alone |= means
-        together_s, together = took(environments(asked.rounds))
-        ratios.append(together_s / alone_s)
-        for name, mean in together.items():
-            slower.setdefault(name, []).append(mean / alone[name])
-        print(f"alone {alone_s:6.2f} s   by turns {together_s:6.2f} s   × {ratios[-1]:.3f}")
-    ratio = statistics.median(ratios)
-    met = "met" if ratio < 1 + GOAL else "NOT met"
-    print(f"\nby turns / alone, median: × {ratio:.3f}   goal < × {1 + GOAL:.2f}: {met}")
-    for name, found in slower.items():
-        print(f"  latency of {name:8} by turns / alone: × {statistics.median(found):.3f}")
+    parser.add_argument("--repeats", type=int, default=40)
+    repeats = parser.parse_args().repeats
+    spent: dict[str, list[float]] = {"alone": [], "by turns": []}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        systems = benches(stack, Path(folder))
+        stack.enter_context(set_up_kept())
+        for repeat in range(repeats):
+            ways = [("alone", alone), ("by turns", by_turns)]
+            for name, way in ways if repeat % 2 else ways[::-1]:
+                spent[name].append(way(systems))
+    for name, seconds in spent.items():
+        print(f"{name:9} {np.median(seconds):6.2f} s for {ROUNDS} rounds of {len(systems)} systems")
+    ratio = paired_ratio(*(np.array(seconds) for seconds in spent.values()))
+    interval = f"({ratio.low:.3f} to {ratio.high:.3f})" if ratio.low and ratio.high else ""
+    met = "met" if (ratio.value or GOAL) < GOAL else "NOT met"
+    print(f"by turns / alone: × {ratio.value:.3f} {interval}   goal < × {GOAL}: {met}")
 
 
 if __name__ == "__main__":

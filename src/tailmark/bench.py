@@ -40,6 +40,7 @@ from tailmark.units import format_duration
 from tailmark.workload.base import Samples
 
 _THUMBNAILS_AT_MOST = 2_000
+_SETTLING_SHARE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,11 @@ class Bench:
             self.driver.drive(
                 warm, recording, Catalogue(decoder.columns, {}, decoder.ragged).number
             )
+
+    def settle(self) -> None:
+        """Warm up for a round after another system had the caches: a small share of its queries."""
+        queries = len(self.experiment.schedule(len(self.samples), self.log.rounds))
+        self.warm_up(max(1, round(_SETTLING_SHARE * queries)), "settling in")
 
     def measure_round(self) -> None:
         """Measure the next round, and write it down.

@@ -43,9 +43,6 @@ from tailmark.records.store import RunWriter
 from tailmark.stopping import Lookout
 from tailmark.workload.prepared import PreparedOnce
 
-_SETTLING_SHARE = 0.02
-"""Queries before each round, forgotten: another system had the caches."""
-
 _ENDINGS = 8
 """How often a process may end on the first pass: each is started anew."""
 
@@ -291,8 +288,7 @@ class _Turn:
         if self._bench is None:
             return
         try:
-            queries = len(self.experiment.schedule(len(self._bench.samples), self.rounds))
-            self._bench.warm_up(max(1, round(_SETTLING_SHARE * queries)), "settling in")
+            self._bench.settle()
             self._bench.measure_round()
         except StoreError:
             raise
