@@ -1,6 +1,8 @@
 """Small runs on a virtual clock: the same on every machine, and measured in no time."""
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 import tailmark
 from tailmark.testing import LawfulSystem, VirtualClock
 
+CHROMIUM = os.environ.get("TAILMARK_CHROMIUM") or shutil.which("chromium")
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+SWITCHES += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SAMPLES = 40
 MEASURE = Callable[..., tailmark.Run]
 
@@ -90,3 +96,46 @@ def four(measured: MEASURE) -> list[tailmark.Run]:
 def four_page(four: list[tailmark.Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report on them."""
     return tailmark.write_report(four, tmp_path_factory.mktemp("four") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's own Chromium."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium: install it, or name it in TAILMARK_CHROMIUM")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield opened
+        opened.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def reading(browser: Browser) -> Iterator[Open]:
+    """Opens a page offline; afterwards, nothing was complained of and nothing was asked for."""
+    contexts, complaints, requests = [], [], []
+
+    def open_page(
+        file: Path, *, width: int = 1280, scheme: Any = "light", drawn: bool = True
+    ) -> Page:
+        context = browser.new_context(
+            offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: requests.append(asked.url))
+        page.goto(file.as_uri())
+        if drawn:  # by a script of its own
+            page.wait_for_selector("html[data-drawn]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)
+    assert sum(url.startswith("file:") for url in requests) == len(contexts)

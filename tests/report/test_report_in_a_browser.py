@@ -1,65 +1,20 @@
 """The page as its reader has it: opened from disk, offline, in a real browser."""
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
 import tailmark
+from report.conftest import Open
 from tailmark.analysis.at_deadline import AtDeadline
 from tailmark.units import format_duration
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = os.environ.get("TAILMARK_CHROMIUM") or shutil.which("chromium")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-SWITCHES += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PHONE = 390
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's own Chromium."""
-    if not CHROMIUM:
-        pytest.skip("no Chromium: install it, or name it in TAILMARK_CHROMIUM")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield opened
-        opened.close()
-
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def reading(browser: Browser) -> Iterator[Open]:
-    """Opens a page offline; afterwards, nothing was complained of and nothing was asked for."""
-    contexts, complaints, requests = [], [], []
-
-    def open_page(file: Path, *, width: int = 1280, scheme: Any = "light") -> Page:
-        context = browser.new_context(
-            offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda asked: requests.append(asked.url))
-        page.goto(file.as_uri())
-        page.wait_for_selector("html[data-drawn]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)
-    assert sum(url.startswith("file:") for url in requests) == len(contexts)
 
 
 def tile(page: Page, name: str) -> str:
