@@ -62,6 +62,36 @@ def test_axes_make_one_of_every_combination(tmp_path: Path) -> None:
     assert plan.environments[3].changes == {"system.optimization": "all", "system.threads": 2}
 
 
+def test_steps_of_several_axes_follow_each_other(tmp_path: Path) -> None:
+    """None takes the place of another's."""
+    plan = load_differential(
+        written(
+            tmp_path,
+            axes={
+                "precision": {"full": {}, "half": {"then": ["float16"]}},
+                "graph": {"as it is": {}, "slim": {"then": "onnxslim"}},
+            },
+        )
+    )
+    steps = {one.name: one.steps for one in plan.environments}
+    assert steps == {
+        "full/as it is": (),
+        "full/slim": ("onnxslim",),
+        "half/as it is": ("float16",),
+        "half/slim": ("float16", "onnxslim"),
+    }
+
+
+def test_a_name_may_look_like_something_else(tmp_path: Path) -> None:
+    """A number or a date, in whichever place it is named."""
+    file = tmp_path / "diff.yaml"
+    text = yaml.safe_dump(BASE) + "baseline: 16\nenvironments: [{name: 2026-10-01}, {name: 16}]\n"
+    file.write_text(text, encoding="utf-8")
+    plan = load_differential(file)
+    assert [one.name for one in plan.environments] == ["2026-10-01", "16"]
+    assert plan.baseline == "16"
+
+
 def test_all_live_alone_and_who_is_only_asked_is_asked_once(tmp_path: Path) -> None:
     """Every environment has a process of its own; an oracle needs no rounds."""
     plan = load_differential(
@@ -109,6 +139,19 @@ def test_steps_are_inherited_replaced_or_gone_on_with(tmp_path: Path) -> None:
         ({"environments": "a"}, "environments is 'a': write a list"),
         ({"axes": {"system.threads": 1}}, "axis 'system.threads' is 1: write a list"),
         ({"axes": {"x": {"a": 1}}}, "axis 'x': 'a' is 1: write what it sets"),
+        ({"axes": {"sytem.threads": [1]}}, "no setting 'sytem'.*did you mean 'system'"),
+        ({"axes": {"rounds": [1, 2]}}, "axis 'rounds' has no setting 'rounds'"),
+        ({"axes": {"system": [1, 2]}}, "axis 'system' has the system 1: write what it sets"),
+        (
+            {"axes": {"system.threads": [1], "all": {"a": {"system": {"threads": 2}}}}},
+            "two of 'threads=1/a' set system.threads",
+        ),
+        (
+            {"axes": {"system.optimization": ["all"], "k": {"d": {"system": {"kind": "digits"}}}}},
+            "'optimization=all/d': system has no setting 'optimization'",
+        ),
+        ({"environments": [{"name": "a", "system": None}]}, "'a' has the system None: write"),
+        ({"environments": [{"name": "a", "system": "mnn"}]}, "'a' has the system 'mnn': write"),
         (
             {"environments": [{"name": "a"}], "make": [{"samples": 3}]},
             "make has the step",

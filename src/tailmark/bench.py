@@ -155,8 +155,9 @@ def begin(log: Logbook, samples: Samples, opened: Opened, machine: Audit) -> Non
 def add_round(log: Logbook, one: Round, failures: Mapping[str, int]) -> None:
     """Write a finished round down."""
     log.add(one, failures)
-    if one.index == 0 and log.first_cause:
-        raise EveryQueryFailedError(f"every query of the first round failed, {log.first_cause}")
+    if log.first_cause:
+        which = "the first round" if one.index == 0 else f"{one.index + 1} rounds"
+        raise EveryQueryFailedError(f"every query of {which} failed, {log.first_cause}")
 
 
 @contextmanager

@@ -252,6 +252,11 @@ def _check_environment(given: Mapping[str, Any], where: str, known: Sequence[str
                 f"{where} has no setting {key!r}{shared or nearest(str(key), known)}: it has "
                 f"{', '.join(known)}"
             )
+    for key in ("workload", "system"):
+        if key in given and not isinstance(given[key], Mapping):
+            raise ExperimentError(
+                f"{where} has the {key} {given[key]!r}: write what it sets, such as {{kind: …}}"
+            )
 
 
 def _grid(given: Any) -> list[tuple[str | None, dict[str, Any]]]:
@@ -267,9 +272,29 @@ def _grid(given: Any) -> list[tuple[str | None, dict[str, Any]]]:
     found: list[tuple[str | None, dict[str, Any]]] = []
     for chosen in itertools.product(*axes):
         changes: dict[str, Any] = {}
+        name = "/".join(level for level, _ in chosen)
         for _, one in chosen:
-            changes = merged(changes, one)
-        found.append(("/".join(name for name, _ in chosen), changes))
+            twice = sorted(flattened(changes).keys() & flattened(one).keys() - {"then"})
+            if twice:
+                raise ExperimentError(
+                    f"axes: two of {name!r} set {twice[0]}: let one axis set it, or write "
+                    "environments:"
+                )
+            steps = [*_steps(changes.get("then", []), "then"), *_steps(one.get("then", []), "then")]
+            changes = _joined(changes, one) | ({"then": steps} if steps else {})
+        found.append((name, changes))
+    return found
+
+
+def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What two levels set that share no setting."""
+    found = dict(one)
+    for key, value in other.items():
+        held = found.get(key)
+        if isinstance(held, Mapping) and isinstance(value, Mapping):
+            found[key] = _joined(held, value)
+        else:
+            found[key] = value
     return found
 
 
@@ -277,7 +302,9 @@ def _levels(axis: str, given: Any) -> list[tuple[str, dict[str, Any]]]:
     """An axis' levels by name: a setting's values, or names of what is set."""
     if isinstance(given, list) and given:
         setting = axis.rpartition(".")[2]
-        return [(f"{setting}={_word(value)}", nested({axis: value})) for value in given]
+        levels = [(f"{setting}={_word(value)}", nested({axis: value})) for value in given]
+        _check_environment(levels[0][1], f"axis {axis!r}", _ENVIRONMENT[1:])
+        return levels
     if isinstance(given, dict) and given:
         for level, changes in given.items():
             if not isinstance(changes, dict):
@@ -339,7 +366,7 @@ def _conversion(step: Any, folder: Path) -> Conversion:
 
 
 def _named(given: Any, names: Sequence[str], setting: str) -> str | None:
-    if given is not None and given not in names:
+    if given is not None and str(given) not in names:
         raise ExperimentError(
             f"{setting} is {given!r}, which is no environment{nearest(str(given), names)}: "
             f"{', '.join(names)}"

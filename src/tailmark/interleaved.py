@@ -62,6 +62,14 @@ class Outcome:
     rounds: int
 
 
+class InterruptedTurnsError(InterruptedRunError):
+    """Ctrl-C; ``outcomes`` says how far each of the experiments was."""
+
+    def __init__(self, sentence: str, outcomes: Mapping[str, Outcome]) -> None:
+        super().__init__(sentence)
+        self.outcomes = outcomes
+
+
 def run_interleaved(
     experiments: Mapping[str, Experiment],
     *,
@@ -95,7 +103,7 @@ def run_interleaved(
     Raises:
         InputError: One is not isolated, or LoadGen's.
         StoreError: A directory cannot be written.
-        InterruptedRunError: Ctrl-C; what was measured stands.
+        InterruptedTurnsError: Ctrl-C; what was measured stands.
     """
     for name, one in experiments.items():
         if not one.isolate or one.engine is not None:
@@ -130,11 +138,12 @@ def run_interleaved(
             with set_up_kept():
                 _take_turns(turns, rounds, seed, tell)
     except KeyboardInterrupt:
+        done = min((turn.rounds for turn in turns if turn.error is None), default=0)
+        outcomes = {turn.name: turn.outcome for turn in turns}
         for turn in turns:
             turn.end("interrupted by the user")
-        raise InterruptedRunError(
-            f"interrupted after {min(turn.rounds for turn in turns)} of {rounds} rounds; "
-            f"{str(out)!r} keeps them"
+        raise InterruptedTurnsError(
+            f"interrupted after {done} of {rounds} rounds; {str(out)!r} keeps them", outcomes
         ) from None
     return {turn.name: turn.outcome for turn in turns}
 

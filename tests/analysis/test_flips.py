@@ -12,6 +12,7 @@ from scipy.stats import binom
 from analysis.handmade import DEADLINES, make_round, make_run
 from analysis.twins import APART, BESIDE, stalling, twins
 from tailmark.analysis.flips import (
+    UNANSWERED,
     Tally,
     answer_flips,
     deadline_flips,
@@ -186,7 +187,7 @@ def test_outputs_without_labels_are_compared_by_their_worth_alone() -> None:
     run = make_run([make_round([1, 1], [0, None])], None)
     kept = counted(replace(run, outputs={"boxes": np.zeros((1, 4))}), 5)
     assert kept.answer is not None
-    assert kept.answer.tolist() == [0, -1]
+    assert kept.answer.tolist() == [0, UNANSWERED]
 
 
 def test_answers_that_were_not_kept_are_not_compared() -> None:

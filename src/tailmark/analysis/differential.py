@@ -16,16 +16,16 @@ from tailmark.analysis.at_deadline import UNGRADED, AtDeadline
 from tailmark.analysis.flips import Tally, deadline_flips, ideal_difference, tally
 from tailmark.analysis.grading import check_time, prepare_grader
 from tailmark.analysis.jackknife import ideal_difference_of_sets
-from tailmark.analysis.latency import observe
+from tailmark.analysis.latency import means_of_both, observe
 from tailmark.analysis.margins import Scored, scored
 from tailmark.analysis.matched_boxes import matched_boxes
 from tailmark.analysis.pairs import Pair, PairAt, flips_between
 from tailmark.analysis.pareto import Front, pareto_front
 from tailmark.analysis.summary import Summary, summarize
-from tailmark.errors import InputError
+from tailmark.errors import InputError, StoreError
 from tailmark.quality.base import Grader, Metric, SetGrader
 from tailmark.records.differential import DifferentialRecord, Environment, read_differential
-from tailmark.records.model import Int64s, Run
+from tailmark.records.model import NEVER, Int64s, Run
 from tailmark.records.raw import RawOutputs
 from tailmark.stats.differences import mcnemar, mean_difference
 from tailmark.stats.estimate import Estimate
@@ -40,6 +40,9 @@ FORMAT = 1
 SPREAD = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Where a distribution of latencies is told."""
 
+_ANSWERS = 99
+"""The percentage of queries that an environment must answer to be judged by its mean latency."""
+
 PICTURES = 200
 """The most flipped samples whose pictures are kept."""
 
@@ -52,8 +55,8 @@ class Cell:
         environment: What it was, how it was made, and why it failed if it did.
         summary: What it delivers; None where nothing was measured.
         missing: Samples without any answer.
-        spread_ns: Latency by share of the answers below it, of `SPREAD`; empty where nothing was
-            timed.
+        spread_ns: Latency by share of the queries answered within it, of `SPREAD`; without those
+            that too few were answered for, empty where nothing was timed.
     """
 
     environment: Environment
@@ -178,71 +181,113 @@ class Differential:
         }
 
 
-def open_differential(path: str | Path) -> Differential:
+def open_differential(path: str | Path, *, metric: str | Metric | None = None) -> Differential:
     """Say again what a differential run found.
+
+    Args:
+        path: Its directory.
+        metric: What quality means; None for what its file said, unless that is code.
 
     Raises:
         StoreError: It is none, or damaged.
+        InputError: It cannot be graded.
     """
-    return differential_of(read_differential(path))
+    return differential_of(read_differential(path), metric=metric)
 
 
-def differential_of(record: DifferentialRecord) -> Differential:
+def differential_of(
+    record: DifferentialRecord, *, metric: str | Metric | None = None
+) -> Differential:
     """What a differential run found.
 
+    Args:
+        record: The run.
+        metric: As for `open_differential`.
+
     Raises:
-        InputError: Nothing was measured, or it cannot be graded.
+        InputError: Nothing was measured, or nothing can be graded.
     """
-    order = [record.baseline, *(one.name for one in record.environments)]
-    environments = [record.environment(name) for name in dict.fromkeys(order)]
-    runs = {one.name: run for one in environments if (run := record.run(one.name)) is not None}
-    if not runs:
-        raise InputError(f"{str(record.path)!r} holds no environment that was measured")
-    timed = [name for name in runs if not record.environment(name).answers_only]
-    first = runs[timed[0] if timed else next(iter(runs))]
-    metric, headline = metric_of(first, None), summarize(first)
-    deadlines = [at.deadline_ns for at in headline.at]
-    sides = {}
-    for one in environments:
-        if one.name in runs:
-            run = runs[one.name]
-            told = headline if run is first else summarize(run, deadlines=deadlines)
-            told = replace(told, first=headline.first)
-            sides[one.name] = _Side(
-                environment=one,
-                run=run,
-                summary=told,
-                metric=metric,
-                outputs=record.outputs(one.name),
-            )
-    pairs = [_pair(sides[a], sides[b], headline.at) for a, b in itertools.combinations(sides, 2)]
+    record, sides, headline = _read(record, metric)
+    baseline = record.baseline if record.baseline in sides else headline.name
+    order = dict.fromkeys([baseline, record.baseline, *(one.name for one in record.environments)])
+    sides = {name: sides[name] for name in order if name in sides}
+    told = headline.summary
+    pairs = [_pair(sides[a], sides[b], told.at) for a, b in itertools.combinations(sides, 2)]
     adjusted = holm([pair.p_value for pair in pairs])
-    cells = tuple(_cell(one, sides.get(one.name)) for one in environments)
-    baseline = _name_of(first, runs)
+    cells = tuple(_cell(record.environment(name), sides.get(name)) for name in order)
     return Differential(
         name=record.path.name,
         path=record.path,
         complete=record.complete,
         baseline=baseline,
         oracle=record.oracle,
-        metric=headline.metric,
-        samples=headline.samples,
+        metric=told.metric,
+        samples=told.samples,
         cells=cells,
         pairs=tuple(replace(pair, p_adjusted=p) for pair, p in zip(pairs, adjusted, strict=True)),
-        front=_front([sides[name] for name in timed], headline),
+        front=_front([side for side in sides.values() if side.timed], told),
         attributions=record.attributions,
-        warnings=tuple(_warnings(record, sides, headline)),
-        pictures=_pictures(first, [pair for pair in pairs if pair.a == baseline]),
+        warnings=tuple(_warnings(record, sides, told, baseline)),
+        pictures=_pictures(headline.run, [pair for pair in pairs if pair.a == baseline]),
     )
+
+
+def _read(
+    record: DifferentialRecord, metric: str | Metric | None
+) -> tuple[DifferentialRecord, dict[str, "_Side"], "_Side"]:
+    """The environments that can be told of, and the one whose deadlines all are told at.
+
+    What cannot be graded, since it never answered for one, is a failed environment.
+
+    Raises:
+        InputError: There is none.
+    """
+    names = dict.fromkeys([record.baseline, *(one.name for one in record.environments)])
+    known = [record.environment(name) for name in names]
+    sides: dict[str, _Side] = {}
+    headline: _Side | None = None
+    cause: InputError | None = None
+    for one in sorted(known, key=lambda one: one.answers_only):  # deadlines are of a timed one
+        run = record.run(one.name)
+        if run is None:
+            continue
+        deadlines = [at.deadline_ns for at in headline.summary.at] if headline else None
+        try:
+            asked = metric_of(run, metric)
+            summary = summarize(run, metric=metric, deadlines=deadlines)
+            if headline is not None:
+                summary = replace(summary, first=headline.summary.first)
+            side = _Side(
+                environment=one,
+                run=run,
+                summary=summary,
+                metric=asked,
+                outputs=record.outputs(one.name),
+            )
+            _ = side.grader
+        except StoreError:
+            raise
+        except InputError as error:
+            cause = cause or error
+            if one.error is None:
+                failed = replace(one, stage="measuring", error=str(error))
+                record = record.with_environment(failed)
+            continue
+        headline = headline or side
+        sides[one.name] = side
+    if headline is None:
+        raise cause or InputError(f"{str(record.path)!r} holds no environment that was measured")
+    return record, sides, headline
 
 
 def _cell(environment: Environment, side: "_Side | None") -> Cell:
     if side is None:
         return Cell(environment=environment, summary=None, missing=0, spread_ns={})
     spread_ns: dict[float, int] = {}
-    if not environment.answers_only:
+    if side.timed:
         ordered = observe(side.run, check_time(side.run, None)).ordered
         spread_ns = {share: latency_percentile(ordered, 100 * share) for share in SPREAD}
+        spread_ns = {share: ns for share, ns in spread_ns.items() if ns != NEVER}
     return Cell(
         environment=environment,
         summary=side.summary,
@@ -259,10 +304,6 @@ def _pictures(run: Run, pairs: Sequence[Pair]) -> dict[int, bytes]:
     return {sample: thumbnails[sample] for sample in itertools.islice(flipped, PICTURES)}
 
 
-def _name_of(run: Run, runs: Mapping[str, Run]) -> str:
-    return next(name for name, one in runs.items() if one is run)
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Side:
     """One measured environment, and what is read of it once for all pairs."""
@@ -276,6 +317,10 @@ class _Side:
     @property
     def name(self) -> str:
         return self.environment.name
+
+    @property
+    def timed(self) -> bool:
+        return not self.environment.answers_only
 
     @cached_property
     def grader(self) -> Grader | SetGrader | None:
@@ -291,6 +336,10 @@ class _Side:
             moments_ns=deadlines,
             time=check_time(self.run, None),
         )
+
+    @property
+    def unanswered(self) -> int:
+        return self.summary.queries - self.summary.latency.answered
 
     @cached_property
     def answered(self) -> Answered:
@@ -311,7 +360,7 @@ def _pair(a: _Side, b: _Side, at: tuple[AtDeadline, ...]) -> Pair:
         references=a.run.references.values,
     )
     counts = Counter(flip.kind for flip in flips)
-    timed = not (a.environment.answers_only or b.environment.answers_only)
+    timed = a.timed and b.timed
     graded = a.grader is not None and b.grader is not None
     return Pair(
         a=a.name,
@@ -325,7 +374,7 @@ def _pair(a: _Side, b: _Side, at: tuple[AtDeadline, ...]) -> Pair:
         rankings=_rankings(a.scored, b.scored),
         numeric=_numeric(a.outputs, b.outputs),
         boxes=_boxes(a.run, b.run),
-        latency_ratio=paired_ratio(a.tally.mean_ns, b.tally.mean_ns) if timed else None,
+        latency_ratio=_latency_ratio(a, b) if timed else None,
         at=tuple(_at(a, b, k) for k in range(len(at))) if timed else (),
     )
 
@@ -336,6 +385,13 @@ def _discordant(a: _Side, b: _Side) -> tuple[int, int]:
     if before is None or after is None:
         return 0, 0
     return int((after > before).sum()), int((before > after).sum())
+
+
+def _latency_ratio(a: _Side, b: _Side) -> Estimate:
+    """Of the samples that both answered, or one that fails on the slow ones would seem fast."""
+    if a.unanswered or b.unanswered:
+        return paired_ratio(*means_of_both(a.run, b.run))
+    return paired_ratio(a.tally.mean_ns, b.tally.mean_ns)
 
 
 def _quality(a: _Side, b: _Side) -> Estimate:
@@ -401,20 +457,21 @@ def _front(sides: list[_Side], headline: Summary) -> Front | None:
         return None
     quality, time = {}, {}
     for side in sides:
-        mean = side.summary.at[headline.first].mean
-        if mean is not None and side.summary.latency.mean.value is not None:
-            quality[side.name], time[side.name] = mean, side.summary.latency.mean
+        mean, latency = side.summary.at[headline.first].mean, side.summary.latency
+        # Of one that answers the quick ones only, the mean says nothing.
+        told = latency.percentiles[_ANSWERS].value is not None
+        if mean is not None and told and latency.mean.value is not None:
+            quality[side.name], time[side.name] = mean, latency.mean
     return pareto_front(quality=quality, time=time) if quality else None
 
 
 def _warnings(
-    record: DifferentialRecord, sides: Mapping[str, _Side], headline: Summary
+    record: DifferentialRecord, sides: Mapping[str, _Side], headline: Summary, baseline: str
 ) -> list[str]:
     said = []
-    if record.baseline not in sides:
+    if record.baseline != baseline:
         said.append(
-            f"the baseline {record.baseline!r} failed, so the others are told against "
-            f"{next(iter(sides))!r}"
+            f"the baseline {record.baseline!r} failed, so the others are told against {baseline!r}"
         )
     if not record.complete:
         said.append("the differential run did not come to its end: go on with it by --resume")

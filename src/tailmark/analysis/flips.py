@@ -14,9 +14,10 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from tailmark.analysis.answered import label_of
 from tailmark.analysis.grading import latencies
 from tailmark.quality.base import Floats, Grader
-from tailmark.records.model import NONE, Int64s, Run
+from tailmark.records.model import Column, Int64s, Run
 from tailmark.records.ragged import Ragged
 from tailmark.stats.bootstrap import REPLICATES, bootstrap_interval, round_weights
 from tailmark.stats.dependence import inflation
@@ -26,6 +27,9 @@ from tailmark.stats.rounds import mean_by_round
 
 Counts = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
+
+UNANSWERED = np.iinfo(np.int64).min
+"""No answer: a label may be -1, where a background is named or no choice was made."""
 
 _UNIT = (0.0, 1.0)
 _RIGHT = 0.5
@@ -44,8 +48,8 @@ class Tally:
         mean_ns: Mean latency of each round's answers, shape (rounds,); NaN where it has none.
         score: What each sample's answers were worth on average, shape (samples,); NaN where it was
             never sent, None without references.
-        answer: The first label each sample was answered, `NONE` if none; shape (samples,). Where
-            outputs hold no labels, 0 for any answer; None where the run kept no outputs.
+        answer: What each sample was answered first, as `answer_labels` has it, `UNANSWERED` if
+            nothing; shape (samples,). None where the run kept no outputs.
         first_score: What that answer is worth; None without references.
         changed: Whether a later round answered otherwise, shape (samples,).
     """
@@ -80,7 +84,7 @@ def tally(
     within = np.empty((rounds, len(moments_ns)))
     mean_ns = np.full(rounds, np.nan)
     times, total = np.zeros(samples), np.zeros(samples)
-    answer = np.full(samples, NONE, dtype=np.int64)
+    answer = np.full(samples, UNANSWERED, dtype=np.int64)
     first_score = np.zeros(samples)
     changed = np.zeros(samples, dtype=np.bool_)
     for r, one in enumerate(run.rounds()):
@@ -100,7 +104,7 @@ def tally(
             hits[k, r] = np.bincount(one.sample[right & (late <= deadline)], minlength=samples)
         there = np.flatnonzero(one.output_id >= 0)
         sample, said = one.sample[there], names[one.output_id[there]]
-        new = np.flatnonzero(answer[sample] == NONE)[::-1]  # backwards: the first one stays
+        new = np.flatnonzero(answer[sample] == UNANSWERED)[::-1]  # backwards: the first one stays
         answer[sample[new]] = said[new]
         first_score[sample[new]] = score[there[new]]
         changed[sample[said != answer[sample]]] = True
@@ -119,15 +123,31 @@ def tally(
 
 
 def answer_labels(run: Run) -> Int64s:
-    """The label that each distinct output of a run names first; shape (outputs,)."""
-    labels = run.outputs.get("labels")
-    if isinstance(labels, Ragged):  # of a dialogue: its labels together are one answer
-        return np.array([crc32(row.astype(np.int64).tobytes()) for row in labels], dtype=np.int64)
-    if labels is None:
-        count = len(next(iter(run.outputs.values()), ()))
+    """What each distinct output of a run names first; shape (outputs,).
+
+    A label or an item; of whole numbers and texts, a number for all that is in them. Outputs of
+    real numbers are 0, whatever they are: no two runs give the same.
+    """
+    held = label_of(run.outputs)
+    if held is not None:
+        return held
+    columns = list(run.outputs.values())
+    count = len(columns[0]) if columns else 0
+    if any(_dtype(column).kind == "f" for column in columns):
         return np.zeros(count, dtype=np.int64)
-    first: Int64s = labels.reshape(len(labels), -1)[:, 0].astype(np.int64)
-    return first
+    rows = ((np.asarray(column[row]) for column in columns) for row in range(count))
+    return np.array([crc32(b"\0".join(map(_content, row))) for row in rows], dtype=np.int64)
+
+
+def _dtype(column: Column) -> np.dtype[Any]:
+    return (column.values if isinstance(column, Ragged) else column).dtype
+
+
+def _content(row: npt.NDArray[Any]) -> bytes:
+    """As bytes that are the same in any run, however wide its columns are."""
+    if row.dtype.kind in "iub":
+        return row.astype(np.int64).tobytes()
+    return "\0".join(map(str, row.ravel().tolist())).encode()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.analysis.grading import latencies
+from tailmark.analysis.grading import check_time, latencies
 from tailmark.quality.steps import ascending
 from tailmark.records.model import NEVER, Int64s, Run, Status
 from tailmark.stats.estimate import Estimate
 from tailmark.stats.percentiles import pooled_percentile
 from tailmark.stats.quantiles import latency_percentile
 from tailmark.stats.rounds import mean_by_round
+
+Floats = npt.NDArray[np.float64]
 
 PERCENTILES = (50, 90, 95, 97, 99, 99.9)
 
@@ -190,3 +192,24 @@ def mean_answered(latency: Int64s) -> float:
     """The mean of a round's latencies that are no `NEVER`; NaN where there are none."""
     there = latency[latency != NEVER]
     return float(there.mean()) if len(there) else float("nan")
+
+
+def means_of_both(a: Run, b: Run) -> tuple[Floats, Floats]:
+    """Each round's mean latency in A, and in B, over the samples that both answered in it.
+
+    Over as many rounds as both have; NaN where there is no such sample. Where one answers fewer
+    samples than the other, the means of all its answers are about other samples than the other's.
+    """
+    times = check_time(a, None), check_time(b, None)
+    found = []
+    for one, other in zip(a.rounds(), b.rounds(), strict=False):
+        late = latencies(a, one, times[0]), latencies(b, other, times[1])
+        both = np.intersect1d(one.sample[late[0] != NEVER], other.sample[late[1] != NEVER])
+        found.append(
+            [
+                mean_answered(late[0][np.isin(one.sample, both)]),
+                mean_answered(late[1][np.isin(other.sample, both)]),
+            ]
+        )
+    means = np.array(found, dtype=np.float64).reshape(-1, 2)
+    return means[:, 0], means[:, 1]

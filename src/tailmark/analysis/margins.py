@@ -40,7 +40,8 @@ class Scored:
         if self.scores.shape[1] < 2:
             return np.full(len(samples), np.nan)
         chosen = self.scores[np.asarray(samples, dtype=np.int64)]
-        margins: Floats = chosen[:, 0] - chosen[:, 1]
+        with np.errstate(invalid="ignore"):  # two infinite scores decide nothing
+            margins: Floats = chosen[:, 0] - chosen[:, 1]
         return margins
 
 

@@ -7,17 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.analysis.answered import first_outputs
+from tailmark.analysis.answered import SCORE, answered, boxes_of, has_boxes
 from tailmark.quality.detection.boxes import DETECTED, Detections, Objects, read_detections
 from tailmark.quality.detection.overlap import near
-from tailmark.records.model import NONE, Int64s, Run
+from tailmark.records.model import Int64s, Run
 from tailmark.records.ragged import Ragged
 
 Floats = npt.NDArray[np.float64]
-
-SCORE = 0.3
-"""From which score on a box counts as one that was found: below, detectors give any number of
-guesses, which come and go with the last bit."""
 
 _WHO = "the agreement of boxes"
 
@@ -93,19 +89,15 @@ def matched_boxes(a: Run, b: Run, *, score_threshold: float = SCORE) -> BoxAgree
     Raises:
         MetricError: The boxes cannot be read.
     """
-    if not all(isinstance(run.outputs.get(name), Ragged) for run in (a, b) for name in DETECTED):
+    if not (has_boxes(a.outputs) and has_boxes(b.outputs)):
         return None
-    first = first_outputs(a), first_outputs(b)
-    answered = [one != NONE for one in first]
-    sample = np.flatnonzero(answered[0] & answered[1])
-    columns = [
-        {name: run.outputs[name].take(one[sample]) for name in DETECTED}
-        for run, one in zip((a, b), first, strict=True)
-    ]
+    one, other = answered(a), answered(b)
+    sample = np.flatnonzero(one.there & other.there)
     return match_boxes(
-        *columns,
+        boxes_of(one.taken(sample)),
+        boxes_of(other.taken(sample)),
         sample=sample,
-        missing=int((answered[0] != answered[1]).sum()),
+        missing=int((one.there != other.there).sum()),
         score_threshold=score_threshold,
     )
 

@@ -1,17 +1,20 @@
 """Two environments against each other: what flips, by how much, what it costs and what it saves."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.answered import Answered, flips
+from tailmark.analysis.answered import Answered
 from tailmark.analysis.flips import DeadlineFlips
 from tailmark.analysis.margins import Scored
+from tailmark.analysis.unlike import flips
 from tailmark.quality.base import Floats
-from tailmark.records.model import NONE
 from tailmark.stats.estimate import Estimate
+
+_CLOSE = 0.1
 
 Kind = str
 """``fix``, ``break``, ``both_wrong``, ``both_right``, ``missing``; ``flip`` without references."""
@@ -25,8 +28,8 @@ class Flip:
         sample: Its index.
         id: Its name.
         kind: What the flip is to the reference: see `Kind`; seen from A to B.
-        reference: What is right; None where nobody knows, or it is no label.
-        a: The label in A; None where it has no answer.
+        reference: What is right; None where nobody knows, or it is neither a label nor a text.
+        a: The answer in A: a label, or in words what else it is; None where it has none.
         b: In B.
         margin_a: A's score of its own label less that of B's; None where A does not tell both.
         margin_b: B's score of its own label less that of A's.
@@ -36,9 +39,9 @@ class Flip:
     sample: int
     id: str
     kind: Kind
-    reference: int | None
-    a: int | None
-    b: int | None
+    reference: int | str | None
+    a: int | str | None
+    b: int | str | None
     margin_a: float | None
     margin_b: float | None
     close: bool | None
@@ -94,7 +97,8 @@ class Pair:
         samples: Asked in both.
         flips: Those answered otherwise.
         counts: Of them, by kind.
-        p_value: McNemar's exact test of fixes against breaks; None without references.
+        p_value: McNemar's exact test of samples that only B has right against those that only A
+            has, where no answer is wrong; None without references.
         p_adjusted: The same, adjusted for all pairs (Holm).
         quality: Without a deadline, B less A, for samples like these; None without references.
         rankings: How far the best few agree, by measure: ``kendall``, ``rbo``, ``jaccard``; None
@@ -157,28 +161,31 @@ def flips_between(
         worth: What A's, and B's, answer to each sample is worth, shape (samples,); None without
             references.
         scores: The best few of A and B; None where answers are none.
-        references: What is right; told where it is one label a sample.
+        references: What is right; told where it is one label or text a sample.
     """
-    labels = references if isinstance(references, np.ndarray) and references.ndim == 1 else None
+    right = [None] * len(ids)
+    if (
+        isinstance(references, np.ndarray)
+        and references.ndim == 1
+        and references.dtype.kind in "iuU"
+    ):
+        right = references.tolist()
     one, other = scores
     close = _close(one)
-    found = []
-    for sample in np.flatnonzero(flips(a, b)).tolist():
-        held, given = int(a.label[sample]), int(b.label[sample])
-        found.append(
-            Flip(
-                sample=sample,
-                id=ids[sample],
-                kind=_kind(sample, a, b, worth),
-                reference=int(labels[sample]) if labels is not None else None,
-                a=held if held != NONE else None,
-                b=given if given != NONE else None,
-                margin_a=_margin(one, sample, held, given),
-                margin_b=_margin(other, sample, given, held),
-                close=bool(close[sample]) if close is not None else None,
-            )
+    return tuple(
+        Flip(
+            sample=sample,
+            id=ids[sample],
+            kind=_kind(sample, a, b, worth),
+            reference=right[sample],
+            a=a.told(sample),
+            b=b.told(sample),
+            margin_a=_margin(one, sample, a, b),
+            margin_b=_margin(other, sample, b, a),
+            close=bool(close[sample]) if close is not None else None,
         )
-    return tuple(found)
+        for sample in np.flatnonzero(flips(a, b)).tolist()
+    )
 
 
 def _kind(
@@ -194,18 +201,25 @@ def _kind(
     return "both_right" if after[sample] >= 0.5 else "both_wrong"
 
 
-def _margin(scores: Scored | None, sample: int, won: int, lost: int) -> float | None:
-    if scores is None:
+def _margin(scores: Scored | None, sample: int, won: Answered, lost: Answered) -> float | None:
+    """None where the scores do not tell both, or not by how much."""
+    if scores is None or won.label is None or lost.label is None:
         return None
-    ends = (scores.of(sample, won), scores.of(sample, lost))
-    return None if ends[0] is None or ends[1] is None else ends[0] - ends[1]
+    if not (won.there[sample] and lost.there[sample]):
+        return None
+    best = scores.of(sample, int(won.label[sample]))
+    other = scores.of(sample, int(lost.label[sample]))
+    if best is None or other is None or not math.isfinite(best - other):
+        return None
+    return best - other
 
 
 def _close(scores: Scored | None) -> Any:
-    """Which samples A decided by less than most."""
+    """Which samples A decided by less than nine of ten others; of equals none, if they are many."""
     if scores is None:
         return None
     margins = scores.decided_by(range(len(scores.labels)))
-    if np.isnan(margins).all():
+    known = np.sort(margins[~np.isnan(margins)])
+    if not known.size:
         return None
-    return margins <= np.nanquantile(margins, 0.1)
+    return np.searchsorted(known, margins, side="right") <= _CLOSE * known.size

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tailmark
-from tailmark.cli.shared import Json, Settings, console, new_run, print_json, progress_bar
+from tailmark.cli.shared import Json, Metric, Settings, console, new_run, print_json, progress_bar
 from tailmark.errors import InputError
 
 
@@ -29,6 +29,7 @@ def diff(
         bool,
         typer.Option(help="Look for what causes the differences; it takes further answers."),
     ] = True,
+    metric: Metric = None,
     json: Json = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print tables for a README or a pull request.")
@@ -38,7 +39,7 @@ def diff(
     if resume and out is None:
         raise InputError("--resume needs what to go on with: give --out DIR")
     if experiment.is_dir():
-        found = tailmark.open_differential(experiment)
+        found = tailmark.open_differential(experiment, metric=metric)
     else:
         plan = tailmark.load_differential(experiment, settings or ())
         with progress_bar() as progress:
@@ -47,6 +48,7 @@ def diff(
                 out=out or new_run(f"{experiment.stem}-diff"),
                 resume=resume,
                 attribution=attribution,
+                metric=metric,
                 progress=progress,
             )
     page = tailmark.write_differential_report(found, found.path / "report.html")

@@ -123,7 +123,7 @@ class DifferentialRecord:
         partial = file.with_suffix(".partial")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(document, indent=1), encoding="utf-8")
+            partial.write_text(json.dumps(plain(document), indent=1), encoding="utf-8")
             partial.replace(file)
         except OSError as cause:
             raise StoreError(f"{str(file)!r} cannot be written: {cause}") from cause
@@ -162,9 +162,21 @@ def read_differential(path: str | Path) -> DifferentialRecord:
         known = {f.name for f in fields(DifferentialRecord)}
         held = {key: value for key, value in document.items() if key in known}
         held["attributions"] = tuple(held.get("attributions", ()))
-        return DifferentialRecord(path=path, environments=environments, **held)
-    except (KeyError, TypeError) as cause:
+        record = DifferentialRecord(path=path, environments=environments, **held)
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
         raise StoreError(f"{str(file)!r} is damaged ({cause}): measure it again") from cause
+    if not {record.baseline, record.oracle} <= {one.name for one in environments}:
+        raise StoreError(
+            f"{str(file)!r} is damaged (its baseline or its oracle is no environment of it): "
+            "measure it again"
+        )
+    return record
+
+
+def plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is read again: keys are texts, and so is a date, as YAML may have one."""
+    found: dict[str, Any] = json.loads(json.dumps(document, default=str))
+    return found
 
 
 def folder_of(name: str) -> str:

@@ -37,10 +37,16 @@ class RawOutputs:
     left_out: Mapping[str, str]
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        """One output, shape (samples, …), its rows without meaning where `failures` has them."""
-        held: npt.NDArray[Any] = np.load(
-            self.folder / f"{self.names.index(name)}.npy", mmap_mode="r", allow_pickle=False
-        )
+        """One output, shape (samples, …), its rows without meaning where `failures` has them.
+
+        Raises:
+            StoreError: It is missing or damaged.
+        """
+        file = self.folder / f"{self.names.index(name)}.npy"
+        try:
+            held: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as cause:
+            raise StoreError(f"{str(file)!r} is damaged ({cause}): measure again") from cause
         return held
 
 
@@ -52,16 +58,16 @@ def read_raw(folder: Path) -> RawOutputs | None:
     """
     try:
         document = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        return RawOutputs(
+            folder=folder,
+            names=tuple(document["names"]),
+            failures={int(sample): why for sample, why in document["failures"].items()},
+            left_out=document["left_out"],
+        )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise StoreError(f"{str(folder / _INDEX)!r} is damaged ({cause}): measure again") from cause
-    return RawOutputs(
-        folder=folder,
-        names=tuple(document["names"]),
-        failures={int(sample): why for sample, why in document["failures"].items()},
-        left_out=document["left_out"],
-    )
 
 
 @dataclass

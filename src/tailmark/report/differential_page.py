@@ -214,7 +214,7 @@ def _flips(found: Differential) -> list[dict[str, Any]]:
     ]
 
 
-def _label(label: int | None) -> str:
+def _label(label: int | str | None) -> str:
     return "no answer" if label is None else str(label)
 
 

@@ -11,7 +11,7 @@ _ROW = 34
 
 def latency_strips(found: Differential) -> Plot | None:
     """Each environment's latencies: quartiles, 5 to 95 %, and p99; None where nothing was timed."""
-    timed = [cell for cell in found.measured if cell.spread_ns]
+    timed = [cell for cell in found.measured if 0.5 in cell.spread_ns]
     if not timed:
         return None
     unit = unit_for(max(cell.spread_ns[0.5] for cell in timed))
@@ -34,11 +34,17 @@ def latency_strips(found: Differential) -> Plot | None:
         scale = alt.Scale(zero=False, nice=True)
         return alt.X(f"{name}:Q", title=f"latency ({unit.name})", scale=scale)
 
+    def known(name: str) -> alt.Chart:
+        """Of those environments that answered so many."""
+        return held.transform_filter(f"isValid(datum.{name})")
+
     layers: list[alt.Chart] = [
-        held.mark_rule(style="line", strokeWidth=1.5).encode(y=y, x=x("p5"), x2="p95"),
-        held.mark_bar(style="band", height=14, opacity=0.55).encode(y=y, x=x("p25"), x2="p75"),
+        known("p95").mark_rule(style="line", strokeWidth=1.5).encode(y=y, x=x("p5"), x2="p95"),
+        known("p75")
+        .mark_bar(style="band", height=14, opacity=0.55)
+        .encode(y=y, x=x("p25"), x2="p75"),
         held.mark_tick(style="line", thickness=2.5, height=20).encode(y=y, x=x("p50")),
-        held.mark_point(style="point", filled=True, size=26).encode(y=y, x=x("p99")),
+        known("p99").mark_point(style="point", filled=True, size=26).encode(y=y, x=x("p99")),
     ]
     return Plot(
         name="latencies",

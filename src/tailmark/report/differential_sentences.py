@@ -48,8 +48,9 @@ def attribution_sentence(one: Mapping[str, Any]) -> str:
     """What causes the flips of one environment, and where they begin."""
     flips, missing = int(one["flips"]), int(one["missing"])
     verb = "flips" if flips == 1 else "flip"
-    labels = plural(int(one["samples"]), "label")
-    said = [f"{flips} of {labels} {verb} between {one['a']} and {one['b']}"]
+    noun = "label" if one.get("labels", True) else "answer"
+    answers = plural(int(one["samples"]), noun)
+    said = [f"{flips} of {answers} {verb} between {one['a']} and {one['b']}"]
     if not flips:
         said = [f"{one['b']} answers as {one['a']} does, and takes longer"]
     if missing:

@@ -69,7 +69,8 @@ def small_print(found: Differential) -> list[str]:
     if found.against_baseline:
         lines.append(
             "Latencies are ratios of paired rounds, their intervals at 95 % each; p values are "
-            "McNemar's exact test of fixes against breaks, adjusted for all pairs (Holm)."
+            "McNemar's exact test of what only one of the two has right, where no answer is wrong, "
+            "adjusted for all pairs (Holm)."
         )
     if _has_oracle(found):
         lines.append(

@@ -6,6 +6,7 @@ other way round, rows for columns.
 """
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from tailmark.analysis.answered import Answered, answered, flips
-from tailmark.analysis.latency import mean_answered
+from tailmark.analysis.answered import Answered, answered
+from tailmark.analysis.latency import means_of_both
+from tailmark.analysis.unlike import flips
 from tailmark.differential_file import DifferentialPlan, PlannedEnvironment, nested
-from tailmark.errors import TailmarkError
+from tailmark.errors import InterruptedRunError, TailmarkError
 from tailmark.experiment import Experiment
 from tailmark.measurement import run_experiment
 from tailmark.records.differential import DifferentialRecord, folder_of
@@ -85,6 +87,7 @@ class Attribution:
         a: The one environment's name.
         b: The other's.
         samples: Asked in both.
+        labels: Whether answers are labels.
         flips: Answered otherwise; an answer that only one has is.
         missing: Of these, without an answer in B.
         axes: All that differs, and what it is in A and in B.
@@ -100,6 +103,7 @@ class Attribution:
     a: str
     b: str
     samples: int
+    labels: bool
     flips: int
     missing: int
     axes: Mapping[str, tuple[Any, Any]]
@@ -117,6 +121,7 @@ class Attribution:
             "a": self.a,
             "b": self.b,
             "samples": self.samples,
+            "labels": self.labels,
             "flips": self.flips,
             "missing": self.missing,
             "axes": {name: list(sides) for name, sides in self.axes.items()},
@@ -167,7 +172,7 @@ def attribute(
         StoreError: The runs cannot be read or written.
     """
     base = record.run(record.baseline)
-    if base is None:
+    if base is None or not base.outputs:
         return []
     planned = {one.name: one for one in plan.environments}
     a = _Side(planned[record.baseline], answered(base), base.manifest.system)
@@ -192,8 +197,7 @@ _UNTOLD = {"precision": "float32"}
 
 def _slower(a: Run, b: Run) -> bool:
     """Whether B takes longer by more than `_SLOWER` for sure."""
-    means = [np.array([mean_answered(one.latency_ns()) for one in r.rounds()]) for r in (a, b)]
-    ratio = paired_ratio(*means)
+    ratio = paired_ratio(*means_of_both(a, b))
     return ratio.low is not None and ratio.low > _SLOWER
 
 
@@ -316,6 +320,7 @@ class _Pair:
             a=a.planned.name,
             b=b.planned.name,
             samples=there.size,
+            labels=a.answered.label is not None,
             flips=total,
             missing=int((there & ~b.answered.there).sum()),
             axes={axis.name: (axis.a, axis.b) for axis in axes},
@@ -426,6 +431,8 @@ class _Pair:
         self.tell(f"{self.b.planned.name} with {what} of {self.a.planned.name}")
         try:
             run = self._ask(put_back, "+".join(key))
+        except InterruptedRunError:
+            raise
         except TailmarkError as cause:
             return Toggle(axes=key, flips=None, error=str(cause))
         left = self._against_a(answered(run))
@@ -453,7 +460,10 @@ class _Pair:
         once = self.workshop.experiment(replace(planned, answers_only=True))
         experiment = self.workshop.prepared(replace(once, order="fixed"))
         if (out / "run.json").exists():
-            return open_run(out)
+            held = open_run(out)
+            if held.complete:
+                return held
+            shutil.rmtree(out)
         if by is not None:
             transformed = Transformed(workload=experiment.workload, by=by)
             experiment = replace(experiment, workload=transformed)
@@ -470,6 +480,8 @@ class _Pair:
             self.tell(f"{b} with {name}")
             try:
                 run = self._ask(self.b.planned, transformation, transformation)
+            except InterruptedRunError:
+                raise
             except TailmarkError:
                 continue  # not an input of that kind
             if self._against_a(answered(run)) <= (1 - _EXPLAINS) * total:

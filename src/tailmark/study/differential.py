@@ -19,11 +19,13 @@ from tailmark.conversion.contents import contents
 from tailmark.differential_file import DifferentialPlan
 from tailmark.errors import InputError, StoreError
 from tailmark.experiment import Experiment
-from tailmark.interleaved import Outcome, run_interleaved
+from tailmark.interleaved import InterruptedTurnsError, Outcome, run_interleaved
+from tailmark.quality.base import Metric
 from tailmark.records.differential import (
     DifferentialRecord,
     Environment,
     Stage,
+    plain,
     read_differential,
 )
 from tailmark.study.attribution import attribute
@@ -40,6 +42,7 @@ def differential(
     out: str | Path,
     resume: bool = False,
     attribution: bool = True,
+    metric: str | Metric | None = None,
     cache: Path | None = None,
     progress: Tell | None = None,
     clock: Clock | None = None,
@@ -51,6 +54,7 @@ def differential(
         out: A directory, for the runs and what is known of them.
         resume: Go on with what is in ``out``.
         attribution: Whether to look for what causes the differences, which takes further answers.
+        metric: What quality means; None for what the plan says.
         cache: Where models are kept that were made; by default the user's cache.
         progress: Told between rounds how far it is.
         clock: Instead of the machine's monotonic clock.
@@ -68,17 +72,21 @@ def differential(
         workshop = Workshop(plan, cache, prepared, tell)
         record, experiments = _made(plan, record, workshop)
         record.write()
-        outcomes = run_interleaved(
-            experiments,
-            out=out / "runs",
-            outputs=out / "outputs",
-            design_id=record.design_id,
-            prepared=prepared,
-            seed=int(plan.document.get("seed", 0)),
-            resume=resume,
-            progress=progress,
-            clock=clock,
-        )
+        try:
+            outcomes = run_interleaved(
+                experiments,
+                out=out / "runs",
+                outputs=out / "outputs",
+                design_id=record.design_id,
+                prepared=prepared,
+                seed=int(plan.document.get("seed", 0)),
+                resume=resume,
+                progress=progress,
+                clock=clock,
+            )
+        except InterruptedTurnsError as interrupted:
+            _ended(record, interrupted.outcomes).write()
+            raise
         record = _ended(record, outcomes)
         record = replace(record, oracle=plan.oracle or _most_precise(record))
         record.write()
@@ -90,7 +98,7 @@ def differential(
             record = replace(record, attributions=tuple(one.to_dict() for one in found))
     record = replace(record, complete=True)
     record.write()
-    return differential_of(record)
+    return differential_of(record, metric=metric)
 
 
 def _made(
@@ -135,7 +143,7 @@ def _begun(plan: DifferentialPlan, out: Path, resume: bool) -> DifferentialRecor
     Raises:
         StoreError: There is none to go on with, or something else is there.
     """
-    document = dict(plan.document)
+    document = plain(plan.document)
     if resume:
         earlier = read_differential(out)
         if earlier.experiment != document:

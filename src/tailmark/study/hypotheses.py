@@ -19,6 +19,8 @@ def shifted_labels(a: Answered, b: Answered) -> int:
 
     Labels below zero are none, so those that a shift would put there do not count.
     """
+    if a.label is None or b.label is None:
+        return 0
     there = a.there & b.there
     off = (b.label - a.label)[there]
     if not off.size:
