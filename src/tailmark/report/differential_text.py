@@ -150,15 +150,24 @@ def against_grid(found: Differential) -> Grid:
     graded = found.metric is not None
     header = ["", "flips"]
     header += [*(KIND_WORDS[kind] for kind in _JUDGED), "p"] if graded else []
-    header += ["no answer", "top-k tau", "largest error", "latency", "points on time"]
+    header.append("no answer")
+    pairs = found.against_baseline
+    ranked, boxed = any(pair.rankings for pair in pairs), any(pair.boxes for pair in pairs)
+    header += ["top-k tau"] if ranked else []
+    header += ["boxes alike"] if boxed else []
+    header += ["largest error", "latency", "points on time"]
     rows = []
-    for pair in found.against_baseline:
+    for pair in pairs:
         row = [Cell(pair.b), Cell(f"{len(pair.flips)} of {pair.samples}")]
         if graded:
             row += [Cell(str(pair.counts.get(kind, 0))) for kind in _JUDGED]
             row.append(Cell(p_words(pair.p_adjusted)))
         row.append(Cell(str(pair.counts.get("missing", 0))))
-        row.append(Cell(f"{pair.rankings['kendall']:.3f}" if pair.rankings else "–"))
+        if ranked:
+            row.append(Cell(f"{pair.rankings['kendall']:.3f}" if pair.rankings else "–"))
+        if boxed:
+            alike = pair.boxes["agreement"] if pair.boxes else None
+            row.append(Cell("–" if alike is None else f"{100 * alike:.1f} %"))
         row.append(Cell(error_words(pair)))
         row.append(ratio_cell(pair.latency_ratio))
         row.append(points_cell(pair.at[_first(found)].difference) if pair.at else Cell("–"))
