@@ -173,6 +173,12 @@ SETTINGS = st.recursive(
 )
 
 
+def test_names_with_dots_are_kept_whole() -> None:
+    """Such as those of a model's outputs."""
+    settings = {"decode": {"kind": "parts", "parts": {"out.0": {"kind": "classes"}}}}
+    assert nested(flattened(settings)) == settings
+
+
 @given(SETTINGS)
 def test_flattened_settings_come_back(settings: dict[str, Any]) -> None:
     """Dotted names hold all there is."""

@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from tailmark.experiment import Experiment
 from tailmark.experiment_file import ANY_SYSTEM, assemble, naming, read_document
 from tailmark.recipes import build, validated
 from tailmark.records.differential import clashing
+from tailmark.scenario.queueing import Queueing
+from tailmark.scenario.single_stream import SingleStream
 
 _OWN = ("environments", "axes", "oracle", "baseline", "make")
 _ENVIRONMENT = ("name", "answers_only", "make", "then", "workload", "system", "warmup")
@@ -106,10 +108,12 @@ class DifferentialPlan:
             holder = system["system"] if isinstance(system.get("system"), dict) else system
             holder["model"] = str(model.resolve())
         system["isolate"] = True
-        if environment.answers_only:
-            document["rounds"] = 1
-            document["warmup"] = 0
-        return assemble(document, self.folder)
+        if not environment.answers_only:
+            return assemble(document, self.folder)
+        asked = assemble({**document, "rounds": 1, "warmup": 0}, self.folder)
+        if asked.queueing.batch > 1:  # what is computed together may decide the answers
+            return asked
+        return replace(asked, scenario=SingleStream(), queueing=Queueing(), order="fixed")
 
 
 def load_differential(path: str | Path, overrides: Sequence[str] = ()) -> DifferentialPlan:
@@ -192,10 +196,10 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def flattened(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted name; an empty mapping is a value."""
+    """Nested settings by dotted name; an empty mapping is a value, and so is one of dotted keys."""
     found: dict[str, Any] = {}
     for key, value in document.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and not any("." in str(one) for one in value):
             found |= flattened(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value

@@ -17,10 +17,10 @@ def told(scores: Any, labels: Any = None) -> tuple[Flip, ...]:
     first = np.zeros((1, 2), dtype=np.int32)
     first[0, 1] = 1
     ranked = np.tile(first[0], (count, 1)) if labels is None else np.asarray(labels)
-    everything = np.zeros(count, dtype=np.int64)
+    everything, sent = np.zeros(count, dtype=np.int64), np.ones(count, dtype=np.bool_)
     return flips_between(
-        Answered(output=everything, outputs={"labels": first}),
-        Answered(output=everything, outputs={"labels": first[:, ::-1]}),
+        Answered(output=everything, sent=sent, outputs={"labels": first}),
+        Answered(output=everything, sent=sent, outputs={"labels": first[:, ::-1]}),
         ids=[str(sample) for sample in range(count)],
         worth=(None, None),
         scores=(Scored(labels=ranked.astype(np.int64), scores=held), None),

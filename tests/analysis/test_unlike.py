@@ -1,5 +1,6 @@
 """What is another answer, by what answers are."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from tailmark.records.ragged import Ragged
 
 def given(output: list[int], **columns: Column) -> Answered:
     """Answers of a run, by hand."""
-    return Answered(output=np.array(output, dtype=np.int64), outputs=columns)
+    sent = np.ones(len(output), dtype=np.bool_)
+    return Answered(output=np.array(output, dtype=np.int64), sent=sent, outputs=columns)
 
 
 def labels(*rows: list[int]) -> npt.NDArray[np.int32]:
@@ -37,6 +39,13 @@ def test_a_label_below_zero_is_an_answer() -> None:
     b = given([0, NONE, 1, NONE], labels=labels([-1], [4]))
     assert flips(a, b).tolist() == [False, True, True, True]
     assert (a.told(1), b.told(1)) == (-1, None)
+
+
+def test_what_was_not_sent_is_not_compared() -> None:
+    """Under load, not every sample is sent in every run."""
+    a = given([0, 0, NONE], labels=labels([3]))
+    b = replace(given([NONE, NONE, 0], labels=labels([3])), sent=np.array([True, False, True]))
+    assert flips(a, b).tolist() == [True, False, True]
 
 
 def test_items_are_told_by_the_first() -> None:

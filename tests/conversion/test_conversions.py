@@ -144,11 +144,12 @@ def test_dequantizing_takes_rounding_back(per_channel: bool, digits: Array, tmp_
 
 
 def _qdq(tmp_path: Path, nodes: list[Any], kept: dict[str, Any], dtype: int = 1) -> Path:
+    gives = 2 if nodes[-1].op_type == "QuantizeLinear" else 1
     graph = onnx.helper.make_graph(
         nodes,
         "g",
         [onnx.helper.make_tensor_value_info("x", dtype, [1, 4])],
-        [onnx.helper.make_tensor_value_info("y", 1, ["rows", "columns"])],
+        [onnx.helper.make_tensor_value_info("y", gives, ["rows", "columns"])],
         initializer=[onnx.numpy_helper.from_array(v, k) for k, v in kept.items()],
     )
     path = tmp_path / "qdq.onnx"
@@ -163,6 +164,7 @@ def _node(operator: str, inputs: str, output: str, **attributes: Any) -> Any:
 
 SCALES = {
     "s": np.float32(0.5),
+    "s2": np.float32(0.25),
     "z": np.uint8(10),
     "k": np.array([1, 4], np.int64),
     "ss": np.full(4, 0.5, np.float32),
@@ -187,9 +189,30 @@ def test_a_pair_becomes_the_range_it_holds(tmp_path: Path) -> None:
     assert contents(made)["operators"] == {"Clip": 1, "Identity": 1, "Reshape": 1}
 
 
+def test_a_zero_point_may_be_left_empty(tmp_path: Path) -> None:
+    """As one that is not given."""
+    pair = onnx.helper.make_node("QuantizeLinear", ["x", "s", ""], ["q"])
+    source = _qdq(tmp_path, [pair, _node("DequantizeLinear", "q s", "y")], SCALES)
+    x = np.array([[-7.3, 0.1, 3.26, 500]], np.float32)
+    answers = _answers(_made(tmp_path, source, Dequantize()), x)
+    assert np.array_equal(answers, np.clip(x, 0, 127.5))
+
+
 @pytest.mark.parametrize(
     ("nodes", "sentence"),
     [
+        (
+            [_node("QuantizeLinear", "x s z", "q"), _node("DequantizeLinear", "q s2 z", "y")],
+            "dequantises 'q' by another scale",
+        ),
+        (
+            [
+                _node("QuantizeLinear", "x s z", "q"),
+                _node("DequantizeLinear", "q s z", "d"),
+                _node("QuantizeLinear", "d s z", "y"),
+            ],
+            "gives 'y' as it was quantised",
+        ),
         (
             [
                 _node("QuantizeLinear", "x ss zz", "q"),

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from study.faulty import MODEL, colored, faulty, slowed
+from tailmark.analysis.answered import Answered
 from tailmark.differential_file import plan_differential
 from tailmark.report.differential_sentences import attribution_sentence
 from tailmark.study.attribution import axes_between
 from tailmark.study.differential import differential
+from tailmark.study.hypotheses import shifted_labels
+from tailmark.study.precision import float_precision_of, precision_of
 
 HERE = Path(__file__).parent
 FAULTS = {
@@ -135,3 +138,95 @@ def test_each_step_more_is_an_axis() -> None:
     names = [axis.name for axis in axes_between(a, b, ({}, {}), ())]
     assert names == ["make.onnxsim", "make.onnxslim"]
     assert [axis.name for axis in axes_between(b, a, ({}, {}), ())] == ["make"]
+
+
+def test_steps_of_one_kind_are_told_apart() -> None:
+    """By their place: each is put back by itself."""
+    a, b = planned({}, ("onnxsim",)), planned({}, ("onnxsim", "onnxslim", "onnxsim", "onnxslim"))
+    axes = axes_between(a, b, ({}, {}), ())
+    assert [(axis.name, axis.without) for axis in axes] == [
+        ("make.onnxslim 1", 1),
+        ("make.onnxsim 2", 2),
+        ("make.onnxslim 2", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("system", "contents", "whole", "floats"),
+    [
+        ({"precision": "bfloat16"}, {"stored_bytes": {"float32": 9}}, "bfloat16", "bfloat16"),
+        ({}, {"stored_bytes": {"float16": 9, "float32": 1}}, "float16", "float16"),
+        ({}, {"stored_bytes": {"int8": 9}, "quantized_operators": ["Q"]}, "int8", "float32"),
+        (
+            {"precision": "int8", "inference_precision": "bfloat16"},
+            {"stored_bytes": {"int8": 9}, "quantized_operators": ["Q"]},
+            "int8",
+            "bfloat16",
+        ),
+        ({}, None, "float32", "float32"),
+    ],
+)
+def test_a_precision_is_told_or_read_from_the_file(
+    system: dict[str, Any], contents: dict[str, Any] | None, whole: str, floats: str
+) -> None:
+    """In a quantised model, some is computed in floating point still."""
+    assert precision_of(system, contents) == whole
+    assert float_precision_of(system, contents) == floats
+
+
+def test_one_that_always_answers_the_same_counts_from_nowhere_else() -> None:
+    """Though most of its answers are off by the same, where most samples are of one label."""
+
+    def all_of(*labels: int) -> Answered:
+        count = np.arange(len(labels))
+        column = np.array(labels)[:, None]
+        return Answered(output=count, sent=count >= 0, outputs={"labels": column})
+
+    right = [3] * 85 + [4] * 10 + [5] * 5
+    assert shifted_labels(all_of(*right), all_of(*[0] * 100)) == 0
+    assert shifted_labels(all_of(*[3] * 100), all_of(*[0] * 100)) == 0
+    assert shifted_labels(all_of(*right), all_of(*[one + 2 for one in right])) == 2
+
+
+def test_causes_are_sought_without_the_load(tmp_path: Path) -> None:
+    """Under which not every sample is sent in every round."""
+    document = {
+        "workload": {"kind": "digits"},
+        "system": {"kind": "function", "call": "faulty_answers:plain"},
+        "scenario": {"kind": "server", "target_qps": 400, "duration": "300ms"},
+        "rounds": 4,
+        "warmup": 0,
+        "quality": {"deadlines": ["50ms"]},
+        "environments": [
+            {"name": "a"},
+            {"name": "b", "system": {"call": "faulty_answers:shifted", "timeout": "9s"}},
+        ],
+    }
+    found = differential(plan_differential(document, HERE), out=tmp_path / "diff")
+    (one,) = found.attributions
+    assert 0 < one["flips"] < 360
+    assert one["cause"] == ["system.call"]
+    assert {tuple(t["axes"]): t["flips"] for t in one["toggles"]} == {
+        ("system.call",): 0,
+        ("system.timeout",): one["flips"],
+    }
+
+
+def test_numbers_are_held_against_the_finest(tmp_path: Path) -> None:
+    """Which is not the quantised file, though its runtime tells no precision."""
+    document = {
+        "workload": {"kind": "digits"},
+        "system": {"kind": "onnxruntime", "model": str(MODEL)},
+        "rounds": 1,
+        "environments": [
+            {"name": "eight bits", "then": [{"kind": "quantize", "samples": 8}]},
+            {"name": "as it is"},
+        ],
+    }
+    found = differential(
+        plan_differential(document, HERE),
+        out=tmp_path / "diff",
+        cache=tmp_path / "cache",
+        attribution=False,
+    )
+    assert (found.baseline, found.oracle) == ("eight bits", "as it is")

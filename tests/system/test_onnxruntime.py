@@ -307,6 +307,19 @@ def test_external_data_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_weights_behind_a_link_belong_to_the_fingerprint(tmp_path: Path) -> None:
+    """As in a store that keeps files by their content, and links to them."""
+    system = OnnxRuntime(model=reading("weights.bin")(tmp_path))
+    prints = set()
+    for value in (0, 1):
+        blob = tmp_path.parent / f"{tmp_path.name}-{value}"
+        blob.write_bytes(np.full(12, value, np.float32).tobytes())
+        (tmp_path / "weights.bin").unlink(missing_ok=True)
+        (tmp_path / "weights.bin").symlink_to(blob)
+        prints.add(system.fingerprint())
+    assert len(prints) == 2
+
+
 def test_a_long_name_of_external_data_is_followed_too(tmp_path: Path) -> None:
     """A length above 127 takes two bytes."""
     name = "w" * 200 + ".bin"

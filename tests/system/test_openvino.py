@@ -132,6 +132,16 @@ def test_inputs_and_outputs_go_by_name(tmp_path: Path) -> None:
     assert OpenVino(model=path, output="difference").open().predict(batch).tolist() == [[2, 2, 2]]
 
 
+def test_an_output_keeps_its_name_where_its_operator_goes(tmp_path: Path) -> None:
+    """Which the runtime removes, being an identity."""
+    nodes = [helper.make_node("Relu", ["x"], ["aaa"]), helper.make_node("Identity", ["aaa"], ["z"])]
+    shape = (TensorProto.FLOAT, [1, 4])
+    model = saved(tmp_path / "named.onnx", nodes, {"x": shape}, {"z": shape})
+    predictor = OpenVino(model=model, output="z").open()
+    assert list(predictor.describe()["outputs"]) == ["z"]
+    assert np.asarray(predictor.predict(np.full((1, 4), -1, np.float32))).tolist() == [[0] * 4]
+
+
 def test_an_answer_stays_when_another_is_given(tmp_path: Path) -> None:
     """Though the input is read where it is, and the model gives it back."""
     path = saved(

@@ -28,10 +28,12 @@ class Answered:
 
     Args:
         output: Which of the run's outputs it is, shape (samples,); `NONE` where there is none.
+        sent: Which samples were asked for at all, shape (samples,).
         outputs: The run's.
     """
 
     output: Int64s
+    sent: Bools
     outputs: Columns
 
     @property
@@ -71,19 +73,16 @@ class Answered:
 
 def answered(run: Run) -> Answered:
     """Read a run's first answers."""
-    return Answered(output=first_outputs(run), outputs=run.outputs)
-
-
-def first_outputs(run: Run) -> Int64s:
-    """The output of each sample's first answer, `NONE` where it has none; shape (samples,)."""
-    first = np.full(len(run.references), NONE, dtype=np.int64)
+    output = np.full(len(run.references), NONE, dtype=np.int64)
+    sent = np.zeros(len(output), dtype=np.bool_)
     for one in run.rounds():
+        sent[one.sample] = True
         there = np.flatnonzero(one.output_id >= 0)[::-1]  # backwards: the first one stays
-        new = there[first[one.sample[there]] == NONE]
-        first[one.sample[new]] = one.output_id[new]
-        if (first != NONE).all():
+        new = there[output[one.sample[there]] == NONE]
+        output[one.sample[new]] = one.output_id[new]
+        if (output != NONE).all():
             break
-    return first
+    return Answered(output=output, sent=sent, outputs=run.outputs)
 
 
 def label_of(outputs: Columns) -> Int64s | None:
@@ -91,8 +90,7 @@ def label_of(outputs: Columns) -> Int64s | None:
     for name in _LABELS:
         held = outputs.get(name)
         if isinstance(held, np.ndarray) and held.ndim <= 2 and held.dtype.kind in "iu":
-            first: Int64s = held.reshape(len(held), -1)[:, 0].astype(np.int64)
-            return first
+            return (held if held.ndim == 1 else held[:, 0]).astype(np.int64)
     return None
 
 

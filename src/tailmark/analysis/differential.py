@@ -54,7 +54,7 @@ class Cell:
     Args:
         environment: What it was, how it was made, and why it failed if it did.
         summary: What it delivers; None where nothing was measured.
-        missing: Samples without any answer.
+        missing: Samples that were sent and have no answer.
         spread_ns: Latency by share of the queries answered within it, of `SPREAD`; without those
             that too few were answered for, empty where nothing was timed.
     """
@@ -291,7 +291,7 @@ def _cell(environment: Environment, side: "_Side | None") -> Cell:
     return Cell(
         environment=environment,
         summary=side.summary,
-        missing=int((~side.answered.there).sum()),
+        missing=int((side.answered.sent & ~side.answered.there).sum()),
         spread_ns=spread_ns,
     )
 
@@ -365,7 +365,7 @@ def _pair(a: _Side, b: _Side, at: tuple[AtDeadline, ...]) -> Pair:
     return Pair(
         a=a.name,
         b=b.name,
-        samples=len(a.run.references),
+        samples=int((a.answered.sent & b.answered.sent).sum()),
         flips=flips,
         counts=dict(counts),
         p_value=mcnemar(*_discordant(a, b)) if graded else None,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.analysis.answered import first_outputs
+from tailmark.analysis.answered import answered
 from tailmark.records.model import NONE, Run
 
 Floats = npt.NDArray[np.float64]
@@ -52,9 +52,9 @@ def scored(run: Run) -> Scored | None:
         return None
     if labels.ndim != 2 or scores.shape != labels.shape:
         return None
-    first = first_outputs(run)
-    there = first != NONE
-    held: Any = np.full((len(first), labels.shape[1]), NONE, dtype=np.int64)
+    first = answered(run)
+    there, rows = first.there, first.output[first.there]
+    held: Any = np.full((len(there), labels.shape[1]), NONE, dtype=np.int64)
     found: Floats = np.full(held.shape, np.nan)
-    held[there], found[there] = labels[first[there]], scores[first[there]]
+    held[there], found[there] = labels[rows], scores[rows]
     return Scored(labels=held, scores=found)

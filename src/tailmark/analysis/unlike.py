@@ -22,14 +22,15 @@ arrays of whole numbers in which no more than this share of them differ."""
 
 
 def flips(a: Answered, b: Answered) -> Bools:
-    """Samples answered otherwise, or in one of them only; shape (samples,).
+    """Samples answered otherwise, or in one of them only, of those sent in both; shape (samples,).
 
     Raises:
         MetricError: Answers are boxes, and cannot be read.
     """
-    found: Bools = np.not_equal(a.there, b.there)
+    found = np.not_equal(a.there, b.there) & a.sent & b.sent
     both = np.flatnonzero(a.there & b.there)
-    found[both] = unlike(a.taken(both), b.taken(both))
+    if both.size:
+        found[both] = unlike(a.taken(both), b.taken(both))
     return found
 
 

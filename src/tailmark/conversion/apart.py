@@ -32,7 +32,7 @@ def convert_apart(
         log = Path(folder) / "log"
         child = Child(__name__)
         try:
-            child.send((sys.path, log))
+            child.send((sys.path, folder, log))
             pid = child.receive(_START_S)
             child.send((_packed(step, what), source, out, inputs))
             error = child.receive(timeout_s)
@@ -78,7 +78,8 @@ def _last_line(log: Path) -> str:
 
 def _serve(pipe: Connection) -> None:
     """The child's end: answer None, a sentence, or in a tuple what was raised."""
-    sys.path[:], log = pipe.recv()
+    sys.path[:], folder, log = pipe.recv()
+    tempfile.tempdir = os.environ["TMPDIR"] = folder  # of the parent, who outlives us
     with log.open("wb") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)

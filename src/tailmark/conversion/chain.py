@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -119,11 +119,15 @@ def _maker(
 
 
 def _versions(tools: Sequence[str]) -> dict[str, str]:
-    """Ours too; what is not installed is left out, and the conversion says what it needs."""
+    """Ours too; what is not installed is left out, and the conversion says what it needs.
+
+    A package may be of a distribution of another name, as that of onnxruntime-gpu is.
+    """
     found = {}
     for name in ("tailmark", *tools):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            continue
+            others = packages_distributions().get(name.replace("-", "_"), ())
+            found |= {other: version(other) for other in others}
     return found

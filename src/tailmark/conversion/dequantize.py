@@ -126,6 +126,12 @@ class _Rewriting:
                 f"model {self._name!r} dequantises {node.input[0]!r}, which no QuantizeLinear "
                 "made: give a model in QDQ form with float inputs"
             )
+        pairs = ((self._constant(origin, at), self._constant(node, at)) for at in (1, 2))
+        if not all(np.array_equal(np.ravel(one), np.ravel(other)) for one, other in pairs):
+            raise ConversionError(
+                f"model {self._name!r} dequantises {node.input[0]!r} by another scale than it was "
+                "quantised by, or another zero point: give its float model"
+            )
         self._instead[node.output[0]] = node.input[0]
 
     def _fold(self, node: Any) -> None:
@@ -156,7 +162,7 @@ class _Rewriting:
     def _constant(self, node: Any, at: int) -> Any:
         import onnx
 
-        if at == 2 and len(node.input) < 3:
+        if at == 2 and (len(node.input) < 3 or not node.input[2]):
             return np.uint8(0)
         if node.input[at] not in self._constants:
             raise ConversionError(
@@ -178,7 +184,14 @@ class _Rewriting:
                 self._model.graph.node.append(
                     onnx.helper.make_node("Identity", [origin], [value.name])
                 )
-        told = [v for v in self._model.graph.value_info if v.name not in self._retyped()]
+        retyped = self._retyped()
+        for value in self._model.graph.output:
+            if value.name in retyped and value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+                raise ConversionError(
+                    f"model {self._name!r} gives {value.name!r} as it was quantised: give a model "
+                    "whose outputs are real numbers"
+                )
+        told = [v for v in self._model.graph.value_info if v.name not in retyped]
         del self._model.graph.value_info[:]
         self._model.graph.value_info.extend(told)
 

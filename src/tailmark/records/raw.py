@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.format import open_memmap
 
 from tailmark.errors import StoreError
+from tailmark.records.reserved import reserved
 
 _INDEX = "outputs.json"
 
@@ -112,12 +112,10 @@ class RawWriter:
     def _new(self, index: int, row: npt.NDArray[Any]) -> npt.NDArray[Any]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            made: npt.NDArray[Any] = open_memmap(
-                self.folder / f"{index}.npy", "w+", row.dtype, (self.samples, *row.shape)
-            )
+            file = self.folder / f"{index}.npy"
+            return reserved(file, row.dtype, (self.samples, *row.shape))
         except OSError as cause:
             raise StoreError(f"{str(self.folder)!r} cannot be written: {cause}") from cause
-        return made
 
     def fail(self, sample: int, why: str) -> None:
         """A sample has no outputs."""

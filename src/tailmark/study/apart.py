@@ -1,5 +1,6 @@
 """Looking into models in a process of its own: runtimes crash, and leave things behind."""
 
+import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -21,20 +22,21 @@ def first_divergence_apart(a: Side, b: Side, inputs: Sequence[Batch]) -> Diverge
     Raises:
         SystemSetupError: As there; or the process ended, or took too long.
     """
-    child = Child(__name__)
-    try:
-        child.send((a, b, list(inputs)))
-        found = child.receive(_TIMEOUT_S)
-    except TimeoutError:
-        raise SystemSetupError(
-            f"the first diverging operator was not found within {_TIMEOUT_S:g} s"
-        ) from None
-    except (EOFError, OSError):
-        raise SystemSetupError(
-            f"the process that looked for the first diverging operator ended ({child.ending()})"
-        ) from None
-    finally:
-        child.stop()
+    with tempfile.TemporaryDirectory(prefix="tailmark-") as folder:  # its models outlive it
+        child = Child(__name__)
+        try:
+            child.send((folder, a, b, list(inputs)))
+            found = child.receive(_TIMEOUT_S)
+        except TimeoutError:
+            raise SystemSetupError(
+                f"the first diverging operator was not found within {_TIMEOUT_S:g} s"
+            ) from None
+        except (EOFError, OSError):
+            raise SystemSetupError(
+                f"the process that looked for the first diverging operator ended ({child.ending()})"
+            ) from None
+        finally:
+            child.stop()
     if isinstance(found, TailmarkError):
         raise found
     divergence: Divergence = found
@@ -42,7 +44,7 @@ def first_divergence_apart(a: Side, b: Side, inputs: Sequence[Batch]) -> Diverge
 
 
 def _serve(pipe: Connection) -> None:
-    a, b, inputs = pipe.recv()
+    tempfile.tempdir, a, b, inputs = pipe.recv()
     answer: Any
     try:
         answer = first_divergence(a, b, inputs, tolerance=_COARSE)

@@ -23,12 +23,13 @@ from tailmark.experiment import Experiment
 from tailmark.measurement import run_experiment
 from tailmark.records.differential import DifferentialRecord, folder_of
 from tailmark.records.model import Run
-from tailmark.records.store import open_run
+from tailmark.records.store import count_rounds, open_run
 from tailmark.stats.ratios import paired_ratio
 from tailmark.study.apart import first_divergence_apart
 from tailmark.study.divergence import reads_onnx
 from tailmark.study.hypotheses import INPUTS, shifted_labels
 from tailmark.study.operator_times import operator_times, slower_operator
+from tailmark.study.precision import float_precision_of
 from tailmark.study.workshop import Workshop
 from tailmark.system.base import Batch, with_batch_axis
 from tailmark.system.onnxruntime import OnnxRuntime
@@ -145,6 +146,7 @@ class Axis:
         b: In B.
         settings: Dotted names with their values of A; None takes a setting away.
         steps: The steps that B's model is made by when it is put back; None leaves them.
+        without: The one of B's steps that is left out then, by its place; None leaves them.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Axis:
     b: Any
     settings: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[Any, ...] | None = None
+    without: int | None = None
 
 
 def attribute(
@@ -175,13 +178,13 @@ def attribute(
     if base is None or not base.outputs:
         return []
     planned = {one.name: one for one in plan.environments}
-    a = _Side(planned[record.baseline], answered(base), base.manifest.system)
+    a = _side(planned[record.baseline], base, record)
     found = []
     for one in record.environments:
         run = record.run(one.name)
         if one.name == record.baseline or run is None:
             continue
-        b = _Side(planned[one.name], answered(run), run.manifest.system)
+        b = _side(planned[one.name], run, record)
         pair = _Pair(record, workshop, tell, a, b)
         slower = not one.answers_only and _slower(base, run)
         if pair.flips or slower:
@@ -190,9 +193,6 @@ def attribute(
 
 
 _ABSENT = object()
-
-_UNTOLD = {"precision": "float32"}
-"""What is taken where a runtime does not tell: it computes as the graph says."""
 
 
 def _slower(a: Run, b: Run) -> bool:
@@ -212,7 +212,7 @@ def axes_between(
     Args:
         a: The one.
         b: The other.
-        effective: What the runtimes said they were, A's and B's.
+        effective: What of `EFFECTIVE` A was, and B.
         pinnable: Of `EFFECTIVE`, what B's system can be told.
     """
     one, other = dict(a.settings), dict(b.settings)
@@ -245,7 +245,7 @@ def axes_between(
     ]
     declared = {axis.name.rpartition(".")[2] for axis in found}
     for name in EFFECTIVE:
-        sides = tuple(said.get(name, _UNTOLD.get(name)) for said in effective)
+        sides = tuple(said.get(name) for said in effective)
         if None in sides or sides[0] == sides[1] or name in declared or name not in pinnable:
             continue
         pinned = {f"system.{name}": sides[0]}
@@ -258,31 +258,47 @@ def _step_axes(one: tuple[Any, ...], other: tuple[Any, ...]) -> list[Axis]:
     """Steps that only B's model is made by, each for itself; otherwise all of them together."""
     if one == other:
         return []
-    extra = [step for step in other if step not in one]
-    if [step for step in other if step in one] != list(one) or not extra:
+    shared = iter(one)
+    awaited = next(shared, _ABSENT)
+    extra: list[int] = []
+    for place, step in enumerate(other):
+        if step == awaited:
+            awaited = next(shared, _ABSENT)
+        else:
+            extra.append(place)
+    if awaited is not _ABSENT:
         return [Axis(name="make", a=list(one), b=list(other), steps=one)]
+    kinds = [step if isinstance(step, str) else step["kind"] for step in other]
     return [
-        Axis(
-            name=f"make.{step if isinstance(step, str) else step['kind']}",
-            a=None,
-            b=step,
-            steps=tuple(kept for kept in other if kept is not step),
-        )
-        for step in extra
+        Axis(name=f"make.{_numbered(kinds, place)}", a=None, b=other[place], without=place)
+        for place in extra
     ]
 
 
-def _effective(system: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: system.get(name) for name in ("kind", *EFFECTIVE)}
+def _numbered(kinds: Sequence[str], place: int) -> str:
+    """A step's kind, and where there are several of it, which."""
+    kind = kinds[place]
+    before = kinds[:place].count(kind)
+    return f"{kind} {before + 1}" if kinds.count(kind) > 1 else kind
+
+
+def _effective(system: Mapping[str, Any], contents: Mapping[str, Any] | None) -> dict[str, Any]:
+    told = {name: system.get(name) for name in ("kind", *EFFECTIVE)}
+    return told | {"precision": float_precision_of(system, contents)}
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One of two environments: what was to be, what it answered, what its runtime said it was."""
+    """One of two environments: what was to be, what it answered, what of `EFFECTIVE` it was."""
 
     planned: PlannedEnvironment
     answered: Answered
-    system: Mapping[str, Any]
+    effective: Mapping[str, Any]
+
+
+def _side(planned: PlannedEnvironment, run: Run, record: DifferentialRecord) -> _Side:
+    contents = record.environment(planned.name).contents
+    return _Side(planned, answered(run), _effective(run.manifest.system, contents))
 
 
 @dataclass
@@ -310,7 +326,7 @@ class _Pair:
             slower: Whether B takes longer too.
         """
         a, b = self.a, self.b
-        axes = axes_between(a.planned, b.planned, (a.system, b.system), self._pinnable())
+        axes = axes_between(a.planned, b.planned, (a.effective, b.effective), self._pinnable())
         total = self.flips
         cause = self._fewest(axes, total) if total else ()
         explained = total - (self._flips_of(cause) if cause else total)
@@ -319,10 +335,10 @@ class _Pair:
         return Attribution(
             a=a.planned.name,
             b=b.planned.name,
-            samples=there.size,
+            samples=int((a.answered.sent & b.answered.sent).sum()),
             labels=a.answered.label is not None,
             flips=total,
-            missing=int((there & ~b.answered.there).sum()),
+            missing=int((there & b.answered.sent & ~b.answered.there).sum()),
             axes={axis.name: (axis.a, axis.b) for axis in axes},
             toggles=tuple(self.tried.values()),
             cause=cause,
@@ -409,7 +425,7 @@ class _Pair:
 
     def _changed(self, toggle: Toggle) -> int:
         """How much of what B effectively was is another now."""
-        was = self.b.system
+        was = self.b.effective
         return sum(was.get(name) != value for name, value in toggle.effective.items())
 
     def _flips_of(self, axes: tuple[str, ...]) -> int:
@@ -426,7 +442,7 @@ class _Pair:
 
     def _toggle(self, key: tuple[str, ...], put_back: PlannedEnvironment) -> Toggle:
         if put_back.settings == self.a.planned.settings:  # it is A
-            return Toggle(axes=key, flips=0, effective=_effective(self.a.system))
+            return Toggle(axes=key, flips=0, effective=self.a.effective)
         what = ", ".join(key)
         self.tell(f"{self.b.planned.name} with {what} of {self.a.planned.name}")
         try:
@@ -436,17 +452,18 @@ class _Pair:
         except TailmarkError as cause:
             return Toggle(axes=key, flips=None, error=str(cause))
         left = self._against_a(answered(run))
-        return Toggle(axes=key, flips=left, effective=_effective(run.manifest.system))
+        contents = self.record.environment(self.b.planned.name).contents
+        return Toggle(axes=key, flips=left, effective=_effective(run.manifest.system, contents))
 
     def _put_back(self, axes: Sequence[Axis]) -> PlannedEnvironment:
         planned = self.b.planned
         settings = dict(planned.settings)
-        steps = tuple(settings.pop("make"))
+        out = {axis.without for axis in axes}
+        made = enumerate(settings.pop("make"))
+        steps = tuple(step for place, step in made if place not in out)
         for axis in axes:
             if axis.steps is not None:
-                steps = tuple(step for step in steps if step in axis.steps) if steps else steps
-                if axis.name == "make":
-                    steps = axis.steps
+                steps = axis.steps
             for name, value in axis.settings.items():
                 settings.pop(name, None)
                 if value is not None:
@@ -455,15 +472,14 @@ class _Pair:
         return replace(planned, document=document, steps=steps)
 
     def _ask(self, planned: PlannedEnvironment, what: str, by: Transformation | None = None) -> Run:
-        """Every sample once, its input transformed if so asked."""
+        """Every sample once, one after the other, its input transformed if so asked."""
         out = self.record.path / "attribution" / folder_of(f"{self.b.planned.name}-{what}")
         once = self.workshop.experiment(replace(planned, answers_only=True))
-        experiment = self.workshop.prepared(replace(once, order="fixed"))
+        experiment = self.workshop.prepared(once)
         if (out / "run.json").exists():
-            held = open_run(out)
-            if held.complete:
+            if count_rounds(out) and (held := open_run(out)).complete:
                 return held
-            shutil.rmtree(out)
+            shutil.rmtree(out)  # it was interrupted
         if by is not None:
             transformed = Transformed(workload=experiment.workload, by=by)
             experiment = replace(experiment, workload=transformed)

@@ -29,11 +29,9 @@ from tailmark.records.differential import (
     read_differential,
 )
 from tailmark.study.attribution import attribute
+from tailmark.study.precision import FINEST_FIRST, precision_of, tells_precision
 from tailmark.study.workshop import Workshop
 from tailmark.workload.prepared import PreparedOnce
-
-_PRECISE = ("float64", "float32", "bfloat16", "float16", "int8")
-"""Precisions, the finest first."""
 
 
 def differential(
@@ -178,14 +176,19 @@ def _begun(plan: DifferentialPlan, out: Path, resume: bool) -> DifferentialRecor
 
 
 def _most_precise(record: DifferentialRecord) -> str:
-    """The environment computed in the finest precision; the baseline among equals."""
+    """The environment computed in the finest precision, rather known than supposed.
 
-    def rank(name: str) -> int:
+    Among equals it is the baseline.
+    """
+
+    def rank(name: str) -> tuple[int, bool]:
         run = record.run(name)
         if run is None:
-            return len(_PRECISE) + 1
-        precision = run.manifest.system.get("precision", "float32")
-        return _PRECISE.index(precision) if precision in _PRECISE else len(_PRECISE)
+            return len(FINEST_FIRST) + 1, True
+        known = run.manifest.system, record.environment(name).contents
+        precision = precision_of(*known)
+        place = FINEST_FIRST.index(precision) if precision in FINEST_FIRST else len(FINEST_FIRST)
+        return place, not tells_precision(*known)
 
     names = [record.baseline, *(one.name for one in record.environments)]
     return min(names, key=rank)

@@ -17,15 +17,21 @@ _AGREES = 0.8
 def shifted_labels(a: Answered, b: Answered) -> int:
     """By how much B's labels are higher than A's, where nearly all are by the same; else 0.
 
+    It has to be so of most labels that A gives, and of two at least.
+
     Labels below zero are none, so those that a shift would put there do not count.
     """
     if a.label is None or b.label is None:
         return 0
     there = a.there & b.there
-    off = (b.label - a.label)[there]
+    right, off = a.label[there], (b.label - a.label)[there]
     if not off.size:
         return 0
     values, counts = np.unique(off, return_counts=True)
     most = int(counts.argmax())
     shift = int(values[most])
-    return shift if shift and counts[most] >= _AGREES * off.size else 0
+    if not shift or counts[most] < _AGREES * off.size:
+        return 0
+    # One that answers always the same is off by the same wherever A does.
+    shifted = [bool((off[right == label] == shift).mean() > 0.5) for label in np.unique(right)]
+    return shift if sum(shifted) > max(1, len(shifted) / 2) else 0

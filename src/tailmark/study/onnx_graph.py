@@ -132,7 +132,7 @@ class Shown:
         shutil.copyfile(model, self._path)
         self._size = model.stat().st_size
         for file in files_of(model)[1:]:
-            beside = folder / file.relative_to(model.parent.resolve())
+            beside = folder / file.relative_to(model.parent)
             beside.parent.mkdir(parents=True, exist_ok=True)
             _bring(file, beside, link=link)
 

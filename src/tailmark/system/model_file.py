@@ -1,6 +1,7 @@
 """What a model is made of on disk: its file and the files that belong to it, there or not."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from mmap import ACCESS_READ, mmap
@@ -66,21 +67,21 @@ def fingerprint(model: Path) -> str | None:
 
 
 def _outside(model: Path) -> set[Path]:
-    """The files in an ONNX model's folder that hold tensors of it.
+    """The files in an ONNX model's folder that hold tensors of it; links lead where they may.
 
     A tensor kept outside names its file in an entry ``location`` (onnx.proto, TensorProto
     field 13); in the file that is a key of 8 bytes and a value after its length.
     """
     if model.stat().st_size == 0:
         return set()
-    folder = model.parent.resolve()
     found = set()
     with model.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         for entry in _LOCATION.finditer(content):
             low, *high = entry[1]  # seven bits a byte, the lowest first
             length = low & 0x7F | (high[0] << 7 if high else 0)
             name = content[entry.end() : entry.end() + length].decode(errors="replace")
-            path = (folder / name.replace("\0", "")).resolve()
-            if path.is_relative_to(folder) and path.is_file():
+            inside = Path(os.path.normpath(name.replace("\0", "")))
+            path = model.parent / inside
+            if ".." not in inside.parts and not inside.is_absolute() and path.is_file():
                 found.add(path)
     return found

@@ -137,14 +137,15 @@ class _Session:
         import onnxruntime as ort
 
         options = self._session.get_session_options()
+        providers = self._session.get_providers()
         return {
             "kind": "onnxruntime",
             "version": ort.__version__,
-            "providers": self._session.get_providers(),
+            "providers": providers,
             "threads": options.intra_op_num_threads or usable_cores(),
             "inter_threads": options.inter_op_num_threads or usable_cores(),
             "execution_mode": str(options.execution_mode).rsplit(".", maxsplit=1)[-1],
             "optimization": str(options.graph_optimization_level).rsplit(".", maxsplit=1)[-1],
             **self._interface.describe(),
-            "device": ort.get_device(),
+            "device": providers[0].removesuffix("ExecutionProvider"),
         }

@@ -100,12 +100,15 @@ class OpenVino:
         _check_device(self.device, core.available_devices)
         try:
             with caught():
-                compiled = core.compile_model(str(self.model), self.device, self._config())
+                model = core.read_model(str(self.model))
+                # Of a compiled model, an output may have the name of what was fused into it.
+                names = [_name(port) for port in model.outputs]
+                compiled = core.compile_model(model, self.device, self._config())
         except Exception as cause:  # the runtime's exceptions share no base of their own
             raise SystemSetupError(
                 f"model {str(self.model)!r} cannot be loaded: {_reason(cause)}"
             ) from cause
-        return _Compiled(core, compiled, self)
+        return _Compiled(core, compiled, names, self)
 
     def describe(self) -> dict[str, Any]:
         """The settings; of the model's path, the last part (its hash is in the run)."""
@@ -144,11 +147,10 @@ class OpenVino:
 class _Compiled:
     fresh = True
 
-    def __init__(self, core: Any, compiled: Any, recipe: OpenVino) -> None:
+    def __init__(self, core: Any, compiled: Any, there: list[str], recipe: OpenVino) -> None:
         self._core = core
         self._compiled = compiled
         inputs = {_name(port): (_type(port), _shape(port)) for port in compiled.inputs}
-        there = [_name(port) for port in compiled.outputs]
         outputs = wanted_outputs(there, recipe.output)
         self._interface = Interface(inputs, outputs)
         self.check = self._interface.check

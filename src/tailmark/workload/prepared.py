@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.format import open_memmap
 
+from tailmark.records.reserved import reserved
 from tailmark.workload.base import Samples, Workload
 
 
@@ -62,7 +62,6 @@ class PreparedOnce:
 
         Raises:
             WorkloadError: It cannot be opened, or a sample cannot be prepared.
-            OSError: The inputs cannot be written.
         """
         recipe = pickle.dumps((workload, timed))  # arrays in it do not compare
         if recipe not in self._opened:
@@ -75,7 +74,7 @@ class PreparedOnce:
 
 
 def _prepared(workload: Workload, samples: Samples, file: Path) -> Workload:
-    """The workload with its inputs in a file; itself where they are not all of one kind."""
+    """The workload with its inputs in a file; itself where they are not alike or do not fit."""
     held: npt.NDArray[Any] | None = None
     for index in range(len(samples)):
         one = samples.prepare(samples.load(index))
@@ -83,7 +82,10 @@ def _prepared(workload: Workload, samples: Samples, file: Path) -> Workload:
             return workload
         values = np.asarray(one)
         if held is None and values.dtype.kind in "biuf":
-            held = open_memmap(file, "w+", values.dtype, (len(samples), *values.shape))
+            try:
+                held = reserved(file, values.dtype, (len(samples), *values.shape))
+            except OSError:  # no room for all of them
+                return workload
         if held is None or values.shape != held.shape[1:] or values.dtype != held.dtype:
             file.unlink(missing_ok=True)
             return workload
