@@ -57,7 +57,7 @@ def test_items_are_told_by_the_first() -> None:
 def test_texts_are_other_if_a_letter_is() -> None:
     """However wide their columns are."""
     a = given([0, 1], answers=np.array(["yes", "no"]))
-    b = given([0, 1], answers=np.array(["yes", "not at all"]))
+    b = given([0, 1], answers=np.array(["yes", "not\n at all"]))
     assert flips(a, b).tolist() == [False, True]
     assert b.told(1) == "not at all"
 

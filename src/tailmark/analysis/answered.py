@@ -108,5 +108,6 @@ def boxes_of(outputs: Mapping[str, Column]) -> dict[str, Ragged]:
 def _words(value: npt.NDArray[Any]) -> str:
     if value.size > 8:
         return f"{value.dtype} of shape {value.shape}"
-    said = " ".join(f"{x:.6g}" if isinstance(x, float) else str(x) for x in value.ravel().tolist())
+    parts = (f"{x:.6g}" if isinstance(x, float) else str(x) for x in value.ravel().tolist())
+    said = " ".join(" ".join(parts).split())
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
