@@ -104,7 +104,7 @@ def quantised(model: Any, node: Any) -> None:
 def slowed(model: Any, node: Any) -> None:
     """The same kernel in the middle of one that is far larger, and zero elsewhere."""
     tensor = weights_of(model, node)
-    held, wide = numpy_helper.to_array(tensor), 7
+    held, wide = numpy_helper.to_array(tensor), 3
     kernel = np.pad(held, [(0, 0), (0, 0), (wide, wide), (wide, wide)])
     tensor.CopyFrom(numpy_helper.from_array(kernel, tensor.name))
     for one in node.attribute:
