@@ -1,4 +1,4 @@
-"""A differential run's tables say no number where there is none."""
+"""A differential run in words: no number where there is none, and causes by their names."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tailmark.analysis.pairs import Pair
+from tailmark.report.differential_sentences import axis_words
 from tailmark.report.differential_text import error_words
 from tailmark.stats.numeric_error import numeric_error
 
@@ -46,3 +47,11 @@ def test_outputs_that_are_no_numbers_are_no_small_error(
 def test_outputs_that_were_not_kept_have_no_error() -> None:
     """A dash."""
     assert error_words(PAIR) == "–"
+
+
+def test_steps_that_are_others_altogether_are_named() -> None:
+    """And that there are none."""
+    two = ["float32", {"kind": "quantize", "mode": "static"}]
+    assert axis_words("make", ["dequantize"], []) == "no conversion (for dequantize)"
+    assert axis_words("make", [], two) == "the conversions float32, quantize (for none)"
+    assert axis_words("make.optimize 2", None, two[1]) == "the conversion optimize 2"

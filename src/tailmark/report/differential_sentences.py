@@ -86,8 +86,16 @@ def axis_words(name: str, a: Any, b: Any) -> str:
     """``precision bfloat16 (for float32)``."""
     if name.startswith("make."):
         return f"the conversion {name.removeprefix('make.')}"
+    if name == "make":
+        return f"{_steps(b)} (for {_value(a)})"
     short = name.removeprefix("system.").removeprefix("workload.")
     return f"{short} {_value(b)} (for {_value(a)})"
+
+
+def _steps(steps: Any) -> str:
+    if not steps:
+        return "no conversion"
+    return f"the conversion{'s' if len(steps) > 1 else ''} {_value(steps)}"
 
 
 def _value(value: Any) -> str:
