@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.handmade import make_round, make_run
+from tailmark.analysis.answered import answered
 from tailmark.analysis.matched_boxes import match_boxes, matched_boxes
 from tailmark.errors import MetricError
 from tailmark.records.model import Run
@@ -166,15 +167,15 @@ def test_runs_are_compared_by_their_first_answers() -> None:
     """What only one of them answered is told and not compared; labels are no boxes."""
     a = run_of([1, 0, 1, None], [], [CAT])
     b = run_of([0, 1, None, None], [CAT], [])
-    found = matched_boxes(a, b)
+    found = matched_boxes(answered(a), answered(b))
     assert found is not None
     assert found.sample.tolist() == [0, 1]
     assert found.missing == 1
     assert found.agreement_of.tolist() == [1, 1]
     labels = make_run([make_round([5], [0])], [0])
-    assert matched_boxes(labels, labels) is None
+    assert matched_boxes(answered(labels), answered(labels)) is None
     nothing = run_of([None], [CAT])
-    none = matched_boxes(nothing, nothing)
+    none = matched_boxes(answered(nothing), answered(nothing))
     assert none is not None
     assert (none.agreement, none.iou, none.to_dict()["images"]) == (None, None, 0)
 

@@ -347,7 +347,7 @@ class _Side:
 
     @cached_property
     def scored(self) -> Scored | None:
-        return scored(self.run)
+        return scored(self.answered)
 
 
 def _pair(a: _Side, b: _Side, at: tuple[AtDeadline, ...]) -> Pair:
@@ -373,7 +373,7 @@ def _pair(a: _Side, b: _Side, at: tuple[AtDeadline, ...]) -> Pair:
         quality=_quality(a, b) if graded else None,
         rankings=_rankings(a.scored, b.scored),
         numeric=_numeric(a.outputs, b.outputs),
-        boxes=_boxes(a.run, b.run),
+        boxes=_boxes(a.answered, b.answered),
         latency_ratio=_latency_ratio(a, b) if timed else None,
         at=tuple(_at(a, b, k) for k in range(len(at))) if timed else (),
     )
@@ -446,7 +446,7 @@ def _numeric(a: RawOutputs | None, b: RawOutputs | None) -> dict[str, Mapping[st
     return found or None
 
 
-def _boxes(a: Run, b: Run) -> dict[str, Any] | None:
+def _boxes(a: Answered, b: Answered) -> dict[str, Any] | None:
     found = matched_boxes(a, b)
     return found.to_dict() if found is not None else None
 

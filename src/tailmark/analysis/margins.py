@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.analysis.answered import answered
-from tailmark.records.model import NONE, Run
+from tailmark.analysis.answered import Answered
+from tailmark.records.model import NONE
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,14 +45,13 @@ class Scored:
         return margins
 
 
-def scored(run: Run) -> Scored | None:
-    """The best few of a run's first answers; None where its answers are no ranked labels."""
-    labels, scores = run.outputs.get("labels"), run.outputs.get("scores")
+def scored(first: Answered) -> Scored | None:
+    """The best few of first answers; None where answers are no ranked labels."""
+    labels, scores = first.outputs.get("labels"), first.outputs.get("scores")
     if not isinstance(labels, np.ndarray) or not isinstance(scores, np.ndarray):
         return None
     if labels.ndim != 2 or scores.shape != labels.shape:
         return None
-    first = answered(run)
     there, rows = first.there, first.output[first.there]
     held: Any = np.full((len(there), labels.shape[1]), NONE, dtype=np.int64)
     found: Floats = np.full(held.shape, np.nan)

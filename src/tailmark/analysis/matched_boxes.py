@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tailmark.analysis.answered import SCORE, answered, boxes_of, has_boxes
+from tailmark.analysis.answered import SCORE, Answered, boxes_of, has_boxes
 from tailmark.quality.detection.boxes import DETECTED, Detections, Objects, read_detections
 from tailmark.quality.detection.overlap import near
-from tailmark.records.model import Int64s, Run
+from tailmark.records.model import Int64s
 from tailmark.records.ragged import Ragged
 
 Floats = npt.NDArray[np.float64]
@@ -75,12 +75,14 @@ class BoxAgreement:
         }
 
 
-def matched_boxes(a: Run, b: Run, *, score_threshold: float = SCORE) -> BoxAgreement | None:
+def matched_boxes(
+    a: Answered, b: Answered, *, score_threshold: float = SCORE
+) -> BoxAgreement | None:
     """Compare the boxes of two runs of the same images, by the first answer to each.
 
     Args:
-        a: The one run.
-        b: The other, of the same samples.
+        a: What the one run answered.
+        b: What the other did, to the same samples.
         score_threshold: From which score on a box counts.
 
     Returns:
@@ -91,13 +93,12 @@ def matched_boxes(a: Run, b: Run, *, score_threshold: float = SCORE) -> BoxAgree
     """
     if not (has_boxes(a.outputs) and has_boxes(b.outputs)):
         return None
-    one, other = answered(a), answered(b)
-    sample = np.flatnonzero(one.there & other.there)
+    sample = np.flatnonzero(a.there & b.there)
     return match_boxes(
-        boxes_of(one.taken(sample)),
-        boxes_of(other.taken(sample)),
+        boxes_of(a.taken(sample)),
+        boxes_of(b.taken(sample)),
         sample=sample,
-        missing=int((one.there != other.there).sum()),
+        missing=int((a.there != b.there).sum()),
         score_threshold=score_threshold,
     )
 
