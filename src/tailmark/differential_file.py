@@ -177,10 +177,16 @@ def plan_differential(
     return plan
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(
+    base: Mapping[str, Any], changes: Mapping[str, Any], *, inherit: bool = False
+) -> dict[str, Any]:
     """Settings with others in their place, level by level.
 
-    Where a ``kind`` changes, what is inherited and the new kind does not have is left behind.
+    Args:
+        base: The settings.
+        changes: The others.
+        inherit: Keep what another ``kind`` does not have; otherwise it is left behind where a kind
+            changes.
     """
     found = dict(base)
     for key, value in changes.items():
@@ -188,10 +194,10 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         if not isinstance(value, Mapping) or not isinstance(held, Mapping):
             found[key] = copy.deepcopy(value)
             continue
-        if "kind" in value and value["kind"] != held.get("kind"):
+        if not inherit and "kind" in value and value["kind"] != held.get("kind"):
             known = _settings_of(key, value["kind"])
             held = {name: one for name, one in held.items() if known is None or name in known}
-        found[key] = merged(held, value)
+        found[key] = merged(held, value, inherit=inherit)
     return found
 
 
@@ -285,20 +291,8 @@ def _grid(given: Any) -> list[tuple[str | None, dict[str, Any]]]:
                     "environments:"
                 )
             steps = [*_steps(changes.get("then", []), "then"), *_steps(one.get("then", []), "then")]
-            changes = _joined(changes, one) | ({"then": steps} if steps else {})
+            changes = merged(changes, one, inherit=True) | ({"then": steps} if steps else {})
         found.append((name, changes))
-    return found
-
-
-def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """What two levels set that share no setting."""
-    found = dict(one)
-    for key, value in other.items():
-        held = found.get(key)
-        if isinstance(held, Mapping) and isinstance(value, Mapping):
-            found[key] = _joined(held, value)
-        else:
-            found[key] = value
     return found
 
 
