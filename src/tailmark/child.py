@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -24,11 +26,12 @@ class Child:
 
     Args:
         module: Whose ``main()`` the process runs.
+        environment: Its variables; None for ours.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
         program = [sys.executable, "-c", f"from {module} import main; main()"]
-        self._process, self._pipe = spawn(program)
+        self._process, self._pipe = spawn(program, environment=environment)
 
     def send(self, message: Any) -> None:
         """Hand something over.
@@ -58,6 +61,23 @@ class Child:
     def ending(self) -> str:
         """How a process that is gone ended: its exit code, or the signal."""
         return how_it_ended(self._process)
+
+
+@contextmanager
+def working(module: str) -> Iterator[tuple[Child, Path]]:
+    """A process for one task and a folder for its temporary files; at the end both are gone.
+
+    A process that is killed takes nothing away that it made.
+
+    Args:
+        module: As for `Child`.
+    """
+    with TemporaryDirectory(prefix="tailmark-") as folder:
+        child = Child(module, {**os.environ, "TMPDIR": folder})
+        try:
+            yield child, Path(folder)
+        finally:
+            child.stop()
 
 
 def spawn(

@@ -7,12 +7,11 @@ import os
 import pickle
 import signal
 import sys
-import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tailmark.child import Child, attend
+from tailmark.child import attend, working
 from tailmark.conversion.base import Conversion, Inputs
 from tailmark.errors import ConversionError, InputError
 
@@ -28,11 +27,10 @@ def convert_apart(
         ConversionError: It failed, crashed, wrote nothing or did not end in time.
     """
     what = f"conversion {kind_of(step)!r} of {source.name!r}"
-    with tempfile.TemporaryDirectory(prefix="tailmark-") as folder:
-        log = Path(folder) / "log"
-        child = Child(__name__)
+    with working(__name__) as (child, folder):
+        log = folder / "log"
         try:
-            child.send((sys.path, folder, log))
+            child.send((sys.path, log))
             pid = child.receive(_START_S)
             child.send((_packed(step, what), source, out, inputs))
             error = child.receive(timeout_s)
@@ -48,7 +46,6 @@ def convert_apart(
         finally:
             with suppress(NameError, OSError):
                 os.killpg(pid, signal.SIGKILL)  # and what it started itself
-            child.stop()
     if error is not None:
         raise ConversionError(error if isinstance(error, str) else f"{what} failed: {error[0]}")
     if not out.exists():
@@ -78,8 +75,7 @@ def _last_line(log: Path) -> str:
 
 def _serve(pipe: Connection) -> None:
     """The child's end: answer None, a sentence, or in a tuple what was raised."""
-    sys.path[:], folder, log = pipe.recv()
-    tempfile.tempdir = os.environ["TMPDIR"] = folder  # of the parent, who outlives us
+    sys.path[:], log = pipe.recv()
     with log.open("wb") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)

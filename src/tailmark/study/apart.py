@@ -1,11 +1,10 @@
 """Looking into models in a process of its own: runtimes crash, and leave things behind."""
 
-import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from tailmark.child import Child, attend
+from tailmark.child import attend, working
 from tailmark.errors import SystemSetupError, TailmarkError
 from tailmark.study.divergence import Divergence, Side, first_divergence
 from tailmark.system.base import Batch
@@ -22,10 +21,9 @@ def first_divergence_apart(a: Side, b: Side, inputs: Sequence[Batch]) -> Diverge
     Raises:
         SystemSetupError: As there; or the process ended, or took too long.
     """
-    with tempfile.TemporaryDirectory(prefix="tailmark-") as folder:  # its models outlive it
-        child = Child(__name__)
+    with working(__name__) as (child, _):
         try:
-            child.send((folder, a, b, list(inputs)))
+            child.send((a, b, list(inputs)))
             found = child.receive(_TIMEOUT_S)
         except TimeoutError:
             raise SystemSetupError(
@@ -35,8 +33,6 @@ def first_divergence_apart(a: Side, b: Side, inputs: Sequence[Batch]) -> Diverge
             raise SystemSetupError(
                 f"the process that looked for the first diverging operator ended ({child.ending()})"
             ) from None
-        finally:
-            child.stop()
     if isinstance(found, TailmarkError):
         raise found
     divergence: Divergence = found
@@ -44,7 +40,7 @@ def first_divergence_apart(a: Side, b: Side, inputs: Sequence[Batch]) -> Diverge
 
 
 def _serve(pipe: Connection) -> None:
-    tempfile.tempdir, a, b, inputs = pipe.recv()
+    a, b, inputs = pipe.recv()
     answer: Any
     try:
         answer = first_divergence(a, b, inputs, tolerance=_COARSE)
