@@ -445,12 +445,9 @@ class _Pair:
             return Toggle(axes=key, flips=0, effective=self.a.effective)
         what = ", ".join(key)
         self.tell(f"{self.b.planned.name} with {what} of {self.a.planned.name}")
-        try:
-            run = self._ask(put_back, "+".join(key))
-        except InterruptedRunError:
-            raise
-        except TailmarkError as cause:
-            return Toggle(axes=key, flips=None, error=str(cause))
+        run = self._asked(put_back, "+".join(key))
+        if isinstance(run, TailmarkError):
+            return Toggle(axes=key, flips=None, error=str(run))
         left = self._against_a(answered(run))
         contents = self.record.environment(self.b.planned.name).contents
         return Toggle(axes=key, flips=left, effective=_effective(run.manifest.system, contents))
@@ -471,7 +468,18 @@ class _Pair:
         document = {**planned.document, **nested(settings)}
         return replace(planned, document=document, steps=steps)
 
-    def _ask(self, planned: PlannedEnvironment, what: str, by: Transformation | None = None) -> Run:
+    def _asked(
+        self, planned: PlannedEnvironment, what: str, by: Transformation | None = None
+    ) -> Run | TailmarkError:
+        """What `_ask` gives, or why it does not; Ctrl-C is no answer."""
+        try:
+            return self._ask(planned, what, by)
+        except InterruptedRunError:
+            raise
+        except TailmarkError as cause:
+            return cause
+
+    def _ask(self, planned: PlannedEnvironment, what: str, by: Transformation | None) -> Run:
         """Every sample once, one after the other, its input transformed if so asked."""
         out = self.record.path / "attribution" / folder_of(f"{self.b.planned.name}-{what}")
         once = self.workshop.experiment(replace(planned, answers_only=True))
@@ -494,11 +502,8 @@ class _Pair:
             return f"{b} counts labels from {abs(shift)} {side}: declare decode.offset"
         for name, transformation in INPUTS.items():
             self.tell(f"{b} with {name}")
-            try:
-                run = self._ask(self.b.planned, transformation, transformation)
-            except InterruptedRunError:
-                raise
-            except TailmarkError:
+            run = self._asked(self.b.planned, transformation, transformation)
+            if isinstance(run, TailmarkError):
                 continue  # not an input of that kind
             if self._against_a(answered(run)) <= (1 - _EXPLAINS) * total:
                 return f"{b} answers as {a} once it is given {name}"
